@@ -1,0 +1,81 @@
+"""Jupyter notebook toolkit for Alibaba Cloud Model Studio's Wan image-to-video models.
+
+::
+
+    import wan_nb as wan
+
+    session = wan.simulated()                      # no key, no cost; wan.live(region="singapore") is the real service
+    request = wan.VideoRequest("wan2.6-i2v-flash", first_frame="cat.png", prompt="The cat looks up.", resolution="720P")
+    run = session.submit(request)
+    video = run.wait()                             # or: video = await run
+
+Importing starts nothing; what is heavy is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wan_nb.catalog import MODELS as MODELS
+    from wan_nb.catalog import ModelSpec as ModelSpec
+    from wan_nb.catalog import add_model as add_model
+    from wan_nb.connect import gateway as gateway
+    from wan_nb.connect import live as live
+    from wan_nb.connect import simulated as simulated
+    from wan_nb.engine import allow_nested_loops as allow_nested_loops
+    from wan_nb.errors import WanError as WanError
+    from wan_nb.geometry import Size as Size
+    from wan_nb.geometry import compare_rules as compare_rules
+    from wan_nb.geometry import drift as drift
+    from wan_nb.geometry import predict as predict
+    from wan_nb.media import Media as Media
+    from wan_nb.media import load as load
+    from wan_nb.mend import crop as crop
+    from wan_nb.mend import flatten as flatten
+    from wan_nb.mend import pad as pad
+    from wan_nb.mend import scale_into as scale_into
+    from wan_nb.mend import to_rgb as to_rgb
+    from wan_nb.mend import upright as upright
+    from wan_nb.pricing import Money as Money
+    from wan_nb.problems import Problem as Problem
+    from wan_nb.request import VideoRequest as VideoRequest
+    from wan_nb.run import Run as Run
+    from wan_nb.run import Runs as Runs
+    from wan_nb.run import Video as Video
+    from wan_nb.session import Preview as Preview
+    from wan_nb.session import Session as Session
+
+_HOMES = {
+    "catalog": ("MODELS", "ModelSpec", "add_model"),
+    "connect": ("gateway", "live", "simulated"),
+    "engine": ("allow_nested_loops",),
+    "errors": ("WanError",),
+    "geometry": ("Size", "compare_rules", "drift", "predict"),
+    "media": ("Media", "load"),
+    "mend": ("crop", "flatten", "pad", "scale_into", "to_rgb", "upright"),
+    "pricing": ("Money",),
+    "problems": ("Problem",),
+    "request": ("VideoRequest",),
+    "run": ("Run", "Runs", "Video"),
+    "session": ("Preview", "Session"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605 - made from the one table above
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used; also `__version__`."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("wan_nb")
+    if name in _HOME_OF:
+        return getattr(importlib.import_module(f"wan_nb.{_HOME_OF[name]}"), name)
+    raise AttributeError(f"module 'wan_nb' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,161 @@
+"""Where to cut, where to put and how far to scale: boxes in whole pixels, ratios exact wherever whole pixels can be.
+
+Integers and fractions only. This module knows neither pictures nor videos: both are cut and padded by the same sums.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from fractions import Fraction
+from typing import NoReturn
+
+from wan_nb.errors import GeometryError
+from wan_nb.geometry import Size
+
+Ratio = Fraction | float | str | tuple[int, int] | Size
+"""Width over height: ``"3:4"``, ``"2.39:1"``, ``"1.85"``, ``Fraction(3, 4)``, 1.85, (3, 4) or a `Size`."""
+
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels; right and bottom are the first column and row outside."""
+
+
+def read_ratio(value: Ratio) -> Fraction:
+    """Return a ratio as an exact fraction; a float within 1e-9 of a fraction of small terms means that fraction.
+
+    Raises:
+        GeometryError: If it is not a positive ratio.
+
+    Example:
+        >>> print(read_ratio("3:4"), read_ratio("2.39:1"), read_ratio(1.85), read_ratio(4 / 3))
+        3/4 239/100 37/20 4/3
+    """
+    try:
+        if isinstance(value, (Size, tuple)):
+            width, height = value
+            ratio = Fraction(width) / Fraction(height)
+        elif isinstance(value, str):
+            first, second = (*re.split(r"[:/x×*]", value), "1")[:2]
+            ratio = Fraction(first) / Fraction(second)
+        else:
+            ratio = value if isinstance(value, Fraction) else Fraction(str(value))
+            near = ratio.limit_denominator(1000)
+            ratio = near if isinstance(value, float) and abs(near - ratio) < Fraction(1, 10**9) else ratio
+    except (ValueError, TypeError, ZeroDivisionError):
+        ratio = Fraction(0)
+    if ratio <= 0:
+        raise GeometryError(f"ratio {value!r} is not a ratio; write width to height, '3:4', or a number such as 1.85.")
+    return ratio
+
+
+def inner_box(
+    whole: Size,
+    *,
+    ratio: Ratio | None = None,
+    size: Size | tuple[int, int] | str | None = None,
+    focus: tuple[float, float] = (0.5, 0.5),
+) -> Box:
+    """Return the largest box of a ratio inside a picture, or the box of a size.
+
+    Args:
+        whole: Size of the picture.
+        ratio: Width over height of the box, exact.
+        size: Pixels of the box, instead of a ratio.
+        focus: What the box is centred on as far as the edges let it, from (0, 0) top left to (1, 1) bottom right.
+
+    Raises:
+        GeometryError: If there is no such box, or not exactly one of `ratio` and `size` is given.
+
+    Example:
+        >>> inner_box(Size(1000, 700), ratio="3:4")
+        (237, 0, 762, 700)
+    """
+    box_size = _asked_size(ratio, size)
+    if box_size is None:
+        shape = read_ratio(ratio or 0)
+        times = min(whole.width // shape.numerator, whole.height // shape.denominator)
+        box_size = Size(shape.numerator * times, shape.denominator * times) if times else _not_exact(shape, whole)
+    if box_size.width > whole.width or box_size.height > whole.height:
+        raise GeometryError(f"a crop to {box_size} does not fit in {whole}; give a smaller size, or pad.")
+    if not all(0 <= share <= 1 for share in focus):
+        raise GeometryError(f"focus {focus} is outside the picture; give two numbers from 0 to 1.")
+    left, top = (
+        min(max(math.floor(share * side - inner / 2), 0), side - inner)
+        for share, side, inner in zip(focus, whole, box_size, strict=True)
+    )
+    return (left, top, left + box_size.width, top + box_size.height)
+
+
+def outer_canvas(
+    whole: Size, *, ratio: Ratio | None = None, size: Size | tuple[int, int] | str | None = None
+) -> tuple[Size, Box]:
+    """Return the smallest canvas of a ratio (or that of a size) around a picture, and the picture's box in its middle.
+
+    Raises:
+        GeometryError: If there is no such canvas, or not exactly one of `ratio` and `size` is given.
+
+    Example:
+        >>> canvas, box = outer_canvas(Size(1000, 700), ratio="3:4")
+        >>> print(canvas, box)
+        1002×1336 (1, 318, 1001, 1018)
+    """
+    canvas = _asked_size(ratio, size)
+    if canvas is None:
+        shape = read_ratio(ratio or 0)
+        times = max(-(-whole.width // shape.numerator), -(-whole.height // shape.denominator))
+        canvas = Size(shape.numerator * times, shape.denominator * times)
+        if canvas.width > 2 * max(Fraction(whole.width), whole.height * shape):  # exact, and absurdly large
+            _not_exact(shape, whole)
+    if canvas.width < whole.width or canvas.height < whole.height:
+        raise GeometryError(f"a canvas of {canvas} is smaller than the picture, {whole}; give a larger one, or crop.")
+    left, top = (canvas.width - whole.width) // 2, (canvas.height - whole.height) // 2
+    return canvas, (left, top, left + whole.width, top + whole.height)
+
+
+def fit_between(whole: Size, low: int, high: int) -> Size:
+    """Return the nearest size with both sides from `low` to `high`, of the exact ratio where that costs 3 % at most.
+
+    Raises:
+        GeometryError: If there is none.
+
+    Example:
+        >>> print(fit_between(Size(320, 180), 240, 8000), fit_between(Size(9001, 4003), 240, 8000))
+        432×243 8000×3558
+    """
+    short, long = min(whole), max(whole)
+    if not 1 <= low <= high:
+        raise GeometryError(f"bounds {low} … {high} px hold no size; give low ≤ high, both at least 1.")
+    if long * low > short * high:
+        limit = f"{high // low}:1"
+        raise GeometryError(
+            f"{whole} has no scale with both sides from {low} to {high} px; crop or pad it to {limit} or less first."
+        )
+    if low <= short and long <= high:
+        return whole
+    unit, up = math.gcd(short, long), short < low
+    least, most = -(-low * unit // short), high * unit // long  # multiples of the smallest size of this exact ratio
+    times = least if up else most
+    new_short, new_long = short // unit * times, long // unit * times
+    if least > most or (100 * new_short > 103 * low if up else 100 * new_long < 97 * high):
+        new_short = low if up else max(low, round(Fraction(short * high, long)))
+        new_long = min(high, round(Fraction(long * low, short))) if up else high
+    return Size(new_short, new_long) if whole.width < whole.height else Size(new_long, new_short)
+
+
+def _asked_size(ratio: Ratio | None, size: Size | tuple[int, int] | str | None) -> Size | None:
+    if (ratio is None) == (size is None):
+        raise GeometryError("give either ratio='3:4' or size='750x1000', not both and not neither.")
+    return None if size is None else Size.of(size)
+
+
+def _not_exact(shape: Fraction, whole: Size) -> NoReturn:
+    """Refuse a ratio that whole pixels cannot have here, and name the nearest of small terms that they can."""
+    pairs = ((round(shape * high), high) for high in range(1, min(50, whole.height) + 1))
+    near = [Fraction(wide, high) for wide, high in pairs if 1 <= wide <= whole.width]
+    advice = "give a ratio nearer to the picture's own, or a larger picture"
+    if near:
+        best = min(near, key=lambda ratio: abs(ratio - shape))
+        advice = f"the nearest simple one is {best.numerator}:{best.denominator}"
+    raise GeometryError(
+        f"ratio {shape.numerator}:{shape.denominator} is not exact in whole pixels at {whole}; {advice}."
+    )

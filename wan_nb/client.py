@@ -1,0 +1,310 @@
+"""One method, one HTTP call.
+
+Errors come out as what a caller must decide on: nothing was sent (`UnsentError`), the answer was lost (`LostAnswerError`), or the service
+said no (`ServiceError`). Nothing is tried again here: what may be repeated, and when, is decided by who knows the price of a call.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from wan_nb.endpoint import Endpoint
+from wan_nb.errors import (
+    AccessError,
+    AuthenticationError,
+    ConfigError,
+    DownloadError,
+    LostAnswerError,
+    NotFoundError,
+    ServerFaultError,
+    ServiceError,
+    ThrottledError,
+    UnsentError,
+)
+from wan_nb.media import Media
+from wan_nb.task import TaskSnapshot, TaskStatus, read_time
+
+_CHUNK = 3 * 64 * 1024  # a multiple of 3, so that base64 pieces join without padding
+_LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=16)
+_TIMEOUT = httpx.Timeout(60, connect=15, pool=None)
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
+
+class Body:
+    """A JSON body whose pictures are turned into base64 while they are sent.
+
+    Args:
+        payload: Called with a function that names each medium; returns the JSON object.
+        addresses: Media that have an address already (uploaded), by sha256.
+    """
+
+    def __init__(
+        self, payload: Callable[[Callable[[Media], str]], dict[str, Any]], addresses: Mapping[str, str] | None = None
+    ) -> None:
+        self._media: dict[str, Media] = {}
+        self._addresses = addresses or {}
+        text = json.dumps(payload(self._name), ensure_ascii=False)
+        self._pieces: list[bytes | Media] = []
+        for mark, medium in self._media.items():
+            before, text = text.split(mark, 1)
+            self._pieces += [before.encode(), medium]
+        self._pieces.append(text.encode())
+        self.resolves_oss = any(piece.find(b'"oss://') >= 0 for piece in self._pieces if isinstance(piece, bytes))
+
+    def _name(self, medium: Media) -> str:
+        if medium.sha256 in self._addresses:
+            return self._addresses[medium.sha256]
+        if medium.origin in ("url", "oss"):
+            return medium.url
+        mark = uuid.uuid4().hex
+        self._media[mark] = medium
+        return mark
+
+    @property
+    def length(self) -> int:
+        """Bytes on the wire."""
+        return sum(len(piece) if isinstance(piece, bytes) else piece.data_uri_length for piece in self._pieces)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            if isinstance(piece, bytes):
+                yield piece
+                continue
+            yield f"data:{piece.mime};base64,".encode()
+            with piece.open() as stream:
+                while block := stream.read(_CHUNK):
+                    yield base64.b64encode(block)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """One line of the service's task list."""
+
+    task_id: str
+    """The service's id."""
+    status: TaskStatus
+    """What it is doing."""
+    model: str
+    """Model id."""
+    created_at: float | None
+    """Epoch seconds, by the server's clock."""
+
+
+class Client:
+    """Calls to one endpoint.
+
+    Args:
+        endpoint: Where calls go.
+        transport: What carries them; tests give `httpx.ASGITransport` or `httpx.MockTransport`.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.endpoint = endpoint
+        loopback = urlsplit(endpoint.base_url).hostname in _LOOPBACK
+        verify = not loopback
+        shared: dict[str, Any] = {"transport": transport, "timeout": _TIMEOUT, "trust_env": not loopback, "verify": verify}
+        self._calls = httpx.AsyncClient(limits=_LIMITS, **shared)
+        # a create goes over a fresh connection: on a stale one its fate would be unknown
+        self._creates = httpx.AsyncClient(limits=httpx.Limits(max_connections=8, max_keepalive_connections=0), **shared)
+        # results come from another host, which must never see the key
+        self._files = httpx.AsyncClient(limits=httpx.Limits(max_connections=4), **shared)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for each in (self._calls, self._creates, self._files):
+            await each.aclose()
+
+    def _headers(self, **more: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.endpoint.key.reveal()}", **more}
+
+    async def _send(self, via: httpx.AsyncClient, method: str, url: str, **options: Any) -> httpx.Response:
+        try:
+            return await via.request(method, url, **options)
+        except _UNSENT as error:
+            raise UnsentError(f"{self.endpoint.host} could not be reached ({_reason(error)}); nothing was sent.") from error
+        except httpx.UnsupportedProtocol as error:
+            raise ConfigError(f"{url!r} is not an http(s) address.") from error
+        except httpx.TransportError as error:
+            raise LostAnswerError(f"the answer of {self.endpoint.host} was lost ({_reason(error)}).") from error
+
+    async def create(self, path: str, body: Body) -> TaskSnapshot:
+        """Submit a task: the one call that costs money.
+
+        Raises:
+            UnsentError: Nothing was sent; trying again is safe.
+            LostAnswerError: It was sent, and whether a task exists is not known (also: a good answer without a task id).
+            ServiceError: The service said no; `ServerFaultError` leaves it open whether a task exists.
+        """
+        headers = self._headers(
+            **{
+                "Content-Type": "application/json",
+                "X-DashScope-Async": "enable",
+                "Content-Length": str(body.length),
+            }
+        )
+        if body.resolves_oss:
+            headers["X-DashScope-OssResourceResolve"] = "enable"
+        url = self.endpoint.base_url + path
+        response = await self._send(self._creates, "POST", url, headers=headers, content=body)
+        answer = _answer(response)
+        snapshot = TaskSnapshot.read(answer, status_map=self.endpoint.status_map)
+        if not snapshot.task_id:
+            raise LostAnswerError(f"{self.endpoint.host} answered {response.status_code} without a task_id.")
+        return snapshot
+
+    async def get(self, task_id: str) -> TaskSnapshot:
+        """Ask for one task."""
+        url = self.endpoint.base_url + self.endpoint.poll_path.format(task_id=task_id)
+        answer = _answer(await self._send(self._calls, "GET", url, headers=self._headers()))
+        return TaskSnapshot.read(answer, status_map=self.endpoint.status_map)
+
+    async def cancel(self, task_id: str) -> None:
+        """Call a PENDING task back.
+
+        Raises:
+            ServiceError: If it is not PENDING any more (UnsupportedOperation).
+        """
+        url = f"{self.endpoint.base_url}/tasks/{task_id}/cancel"
+        _answer(await self._send(self._calls, "POST", url, headers=self._headers()))
+
+    async def list_tasks(self, **filters: str | int) -> tuple[list[TaskRow], int]:
+        """Return one page of the account's tasks and the number of pages.
+
+        Args:
+            filters: ``start_time``, ``end_time`` (YYYYMMDDhhmmss), ``model_name``, ``status``, ``page_no``, ``page_size``.
+        """
+        url = f"{self.endpoint.base_url}/tasks/"
+        answer = _answer(await self._send(self._calls, "GET", url, headers=self._headers(), params=filters))
+        rows = []
+        for item in answer.get("data") or []:
+            made = read_time(item.get("gmt_create") or item.get("start_time"))
+            rows.append(
+                TaskRow(
+                    task_id=str(item.get("task_id") or ""),
+                    status=TaskStatus.read(item.get("status"), self.endpoint.status_map),
+                    model=str(item.get("model_name") or ""),
+                    created_at=made.timestamp() if made else None,
+                )
+            )
+        return rows, int(answer.get("total_page") or 1)
+
+    async def upload(self, medium: Media, model: str) -> str:
+        """Put a local file into the service's temporary store (48 hours) and return its ``oss://`` address.
+
+        Bound to the account and to `model` (FACTS §5). The file is streamed.
+        """
+        url = f"{self.endpoint.base_url}/uploads"
+        query = {"action": "getPolicy", "model": model}
+        answer = _answer(await self._send(self._calls, "GET", url, headers=self._headers(), params=query))
+        policy: Mapping[str, Any] = answer.get("data") or {}
+        key = f"{policy['upload_dir']}/{medium.sha256[:16]}.{medium.format.lower()}"
+        form = {
+            "OSSAccessKeyId": policy["oss_access_key_id"],
+            "Signature": policy["signature"],
+            "policy": policy["policy"],
+            "x-oss-object-acl": policy["x_oss_object_acl"],
+            "x-oss-forbid-overwrite": policy["x_oss_forbid_overwrite"],
+            "key": key,
+            "success_action_status": "200",
+        }
+        with medium.open() as stream:
+            files = {"file": (key.rsplit("/", 1)[1], stream, medium.mime)}
+            response = await self._send(self._files, "POST", policy["upload_host"], data=form, files=files)
+        if not response.is_success:
+            raise service_error(response)
+        return f"oss://{key}"
+
+    async def download(self, url: str, part: Path, progress: Callable[[int, int], None] | None = None) -> None:
+        """Fetch a result into `part`, going on where an earlier try stopped; the key is not sent along.
+
+        Raises:
+            DownloadError: With the HTTP status and the host, since firewalls block it.
+            LostAnswerError: If the connection broke; call again to go on.
+        """
+        host = urlsplit(url).hostname or ""
+        have = part.stat().st_size if part.exists() else 0
+        headers = {"Range": f"bytes={have}-"} if have else {}
+        try:
+            async with self._files.stream("GET", url, headers=headers) as response:
+                if response.is_redirect:
+                    target = str(response.next_request.url) if response.next_request else ""
+                    if urlsplit(url).scheme == "https" and not target.startswith("https:"):
+                        raise DownloadError(f"{host} sends the download off https; it is not followed.", host=host)
+                    return await self.download(target, part, progress)
+                if response.status_code == 416:
+                    part.unlink(missing_ok=True)  # longer than the file itself: begin anew
+                    raise LostAnswerError(f"what was kept of the download does not fit {host}'s file; it begins anew.")
+                if not response.is_success:
+                    raise DownloadError(
+                        f"{host} answered {response.status_code} to the download.", status=response.status_code, host=host
+                    )
+                going_on = response.status_code == 206
+                total = int(response.headers.get("content-length") or 0) + (have if going_on else 0)
+                done = have if going_on else 0
+                with part.open("ab" if going_on else "wb") as file:
+                    async for block in response.aiter_bytes(64 * 1024):
+                        file.write(block)
+                        done += len(block)
+                        if progress:
+                            progress(done, total)
+        except _UNSENT as error:
+            raise LostAnswerError(f"{host} could not be reached ({_reason(error)}).") from error
+        except httpx.TransportError as error:
+            raise LostAnswerError(f"the download from {host} broke off ({_reason(error)}).") from error
+        return None
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _answer(response: httpx.Response) -> dict[str, Any]:
+    """Return the JSON object of a good answer; raise what a bad one says."""
+    if not response.is_success:
+        raise service_error(response)
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise LostAnswerError(f"{response.url.host} answered {response.status_code} with something that is not JSON.")
+    return answer
+
+
+def service_error(response: httpx.Response) -> ServiceError:
+    """Return the typed error for an answer that says no."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = {}
+    if not isinstance(body, dict):
+        body = {}
+    code = str(body.get("code") or "")
+    text = str(body.get("message") or "") or f"HTTP {response.status_code}"
+    wait = response.headers.get("retry-after", "")
+    status = response.status_code
+    kinds: dict[int, type[ServiceError]] = {
+        401: AuthenticationError,
+        403: AccessError,
+        404: NotFoundError,
+        429: ThrottledError,
+    }
+    kind = kinds.get(status, ServerFaultError if status >= 500 else ServiceError)
+    return kind(
+        f"{code}: {text}" if code else text,
+        status=status,
+        code=code,
+        request_id=str(body.get("request_id") or ""),
+        retry_after_s=float(wait) if wait.isdigit() else None,
+    )

@@ -1,0 +1,117 @@
+"""The three ways to begin: the embedded service, the real one, a gateway. The only place that chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wan_nb.clock import Clock
+from wan_nb.endpoint import GATEWAY_IMAGE, Endpoint, Secret, find_key, region_endpoint
+from wan_nb.errors import ConfigError
+from wan_nb.session import Session
+
+SIMULATED_SPEED = 60.0
+"""Service seconds in a real second: a job of two minutes takes two seconds."""
+
+
+def simulated(folder: str | Path = "wan_runs/simulated", *, speed: float = SIMULATED_SPEED, scenario: Any = None) -> Session:
+    """Begin with the embedded service: no key, no cost, real MP4s marked SIMULATED.
+
+    Its tasks live in the folder: after a restart they go on.
+
+    Args:
+        folder: Where journal, videos and the simulator's tasks are kept.
+        speed: How many service seconds pass in a real one.
+        scenario: A `wan_nb.simulator.Scenario` with faults and timing; None for a good day.
+
+    Example:
+        >>> import tempfile
+        >>> with simulated(tempfile.mkdtemp()) as session:
+        ...     session.label
+        'SIMULATED, 60× faster'
+    """
+    from wan_nb.simulator import Simulator
+
+    if not speed > 0:
+        raise ConfigError(f"speed={speed!r} is not a speed; give a number above 0, such as 60.")
+    clock = Clock(speed=speed)
+    home = Path(folder)
+    service = Simulator(home.expanduser().resolve() / "simulator", clock=clock, scenario=scenario).start()
+    try:
+        endpoint = Endpoint("simulator", service.base_url, Secret("sk-simulated"), is_simulated=True)
+        session = Session(endpoint, home, clock=clock, on_close=service.stop)
+    except BaseException:
+        service.stop()
+        raise
+    session.resume()
+    return session
+
+
+def live(
+    region: str | None = None,
+    *,
+    api_key: str | None = None,
+    workspace: str | None = None,
+    budget: str | None = None,
+    folder: str | Path = "wan_runs/live",
+) -> Session:
+    """Begin with the real service: every run costs money.
+
+    Args:
+        region: ``"singapore"``, ``"beijing"``, ``"virginia"`` …: where the key is from.
+        api_key: The key; by default ``DASHSCOPE_API_KEY``, then the vendor SDK's key file.
+        workspace: Workspace id, for its own host.
+        budget: What may be spent a day, such as ``"2.00 USD"``; a run that could exceed it is refused.
+        folder: Where journal and videos are kept.
+
+    Raises:
+        ConfigError: If the key is missing or empty, or the region is not known.
+    """
+    key = find_key(api_key)
+    if region is None:
+        raise ConfigError("no region: say where the key is from, as in wan.live(region='singapore').")
+    session = Session(region_endpoint(region, key, workspace=workspace), Path(folder), budget=budget)
+    session.resume()
+    return session
+
+
+def gateway(
+    base_url: str,
+    *,
+    api_key: str | None = None,
+    name: str = "gateway",
+    poll_path: str = "/tasks/{task_id}",
+    status_map: Mapping[str, str] | None = None,
+    folder: str | Path | None = None,
+) -> Session:
+    """Begin with a gateway that re-offers the service under its own address (seed 002).
+
+    It is taken to have no list, no cancel and no uploads, and the older bounds for pictures.
+
+    Args:
+        base_url: Up to and with the prefix, such as ``"https://relay.example/qwen/api/v1"``.
+        api_key: The gateway's key; by default ``DASHSCOPE_API_KEY``.
+        name: For people, and for the folder.
+        poll_path: Where a task is asked for.
+        status_map: Its own status words, to the vendor's: ``{"completed": "SUCCEEDED"}``.
+        folder: Where journal and videos are kept; by default ``wan_runs/<name>``.
+    """
+    if not base_url.startswith(("https://", "http://")):
+        raise ConfigError(f"base_url={base_url!r} is not an address; it begins with https:// and ends with /api/v1.")
+    if "{task_id}" not in poll_path:
+        raise ConfigError(f"poll_path={poll_path!r} has no {{task_id}}; write it as '/tasks/{{task_id}}'.")
+    endpoint = Endpoint(
+        name,
+        base_url.rstrip("/"),
+        find_key(api_key),
+        poll_path=poll_path,
+        can_list=False,
+        can_cancel=False,
+        can_upload=False,
+        status_map=dict(status_map or {}),
+        image=GATEWAY_IMAGE,
+    )
+    session = Session(endpoint, Path(folder or f"wan_runs/{name}"))
+    session.resume()
+    return session

@@ -1,0 +1,267 @@
+"""What bytes are, by their content: format, size, length, colour.
+
+Nothing here believes a file's name or a declared MIME type, and nothing here knows where the bytes came from. Untrusted
+files are expected: what claims to be huge is not decoded, and no file can make a decoder open another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from wan_nb import pixels
+from wan_nb.errors import MediaError
+from wan_nb.geometry import Size
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.stream import Stream
+    from PIL.Image import Image as Picture
+
+PIXEL_CEILING = 180_000_000
+"""Pictures that claim more pixels are not decoded; the largest that any document allows is 8000×8000."""
+
+READABLE = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "JPEG2000", "PPM", "ICO")
+"""Formats that are opened: more than the service takes, so that a message can name them. Those that run other programs
+(EPS) or that only some builds of Pillow know are left out."""
+
+WANTED: Mapping[str, str] = {
+    "image": "give a JPEG, PNG, BMP or WEBP picture",
+    "audio": "give a wav or mp3 file",
+    "video": "give an mp4 or mov file",
+}
+"""What to give instead, by kind (S001, S003)."""
+
+_SOUNDS = {"wav": "audio/wav", "mp3": "audio/mpeg", "aac": "audio/aac", "flac": "audio/flac", "m4a": "audio/mp4"}
+_CLIPS = {
+    "mp4": "video/mp4",
+    "mov": "video/quicktime",
+    "webm": "video/webm",
+    "avi": "video/x-msvideo",
+    "ogg": "application/ogg",
+}
+_DEMUXERS = {"mp4": "mov", "m4a": "mov", "webm": "matroska"}  # the others are called as they are
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What was measured; the fields mean what they mean in `wan_nb.media.Media`."""
+
+    sha256: str
+    """Hex digest."""
+    nbytes: int
+    """Length in bytes, at least 1."""
+    mime: str
+    """MIME type."""
+    format: str
+    """Pillow's name of a picture format, or the container."""
+    size: Size | None = None
+    """Pixels as shown."""
+    seconds: float | None = None
+    """Length of what moves or sounds."""
+    mode: str = ""
+    """Pillow's colour mode."""
+    has_alpha: bool = False
+    """Alpha channel or transparent colour."""
+    rotated: bool = False
+    """Turned or flipped by EXIF."""
+    animated: bool = False
+    """More than one frame."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+
+def open_picture(data: bytes) -> Picture:
+    """Open a picture as it is stored, without decoding it."""
+    from PIL import Image
+
+    return Image.open(io.BytesIO(data), formats=READABLE)
+
+
+def of_picture(data: bytes) -> Content:
+    """Measure a picture; it is decoded whole, so that a broken one is found before it is paid for.
+
+    Raises:
+        MediaError: If it is empty, broken, no picture, or above `PIXEL_CEILING`; no name is in the text.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    if not data:
+        raise MediaError(f"is empty; {WANTED['image']}.")
+    found = "picture"
+    try:
+        picture = open_picture(data)
+        found = str(picture.format).replace("MPO", "JPEG")  # MPO: a phone's JPEG with a second view in it
+        if picture.width * picture.height > PIXEL_CEILING:  # Pillow's own limit can be switched off
+            raise Image.DecompressionBombError(f"({picture.width * picture.height} pixels)")
+        orientation = picture.getexif().get(pixels.ORIENTATION, 1)
+        picture.load()
+        turned = picture.getexif().get(pixels.ORIENTATION, 1) in (
+            5,
+            6,
+            7,
+            8,
+        )  # asked again: Pillow turns a TIFF by itself
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        claimed = f"{int(match[1]) / 1e6:.0f}" if (match := re.search(r"\((\d+) pixels", str(error))) else "too many"
+        raise MediaError(
+            f"claims {claimed} megapixels and was not decoded; scale it down, the service takes 8000 px a side at most."
+        ) from None
+    except UnidentifiedImageError:
+        raise MediaError(f"is not a picture that can be read{_guess(data)}; {WANTED['image']}.") from None
+    except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, zlib.error … for broken files
+        raise MediaError(f"this {found} is broken ({reason(error)}); copy or export it again.") from None
+    size = Size(picture.width, picture.height)
+    deep = found == "PNG" and data[24] == 16 and picture.mode in ("LA", "RGB", "RGBA")  # Pillow keeps 8 of the 16 bits
+    return Content(
+        sha256=hashlib.sha256(data).hexdigest(),
+        nbytes=len(data),
+        mime=Image.MIME[found],
+        format=found,
+        size=size.turned() if turned else size,
+        mode=picture.mode + (";16" if deep else ""),
+        has_alpha=picture.has_transparency_data,
+        rotated=orientation in range(2, 9),
+        animated=found in ("GIF", "WEBP", "PNG") and bool(getattr(picture, "is_animated", False)),
+    )
+
+
+def of_stream(file: io.BufferedIOBase, kind: str) -> Content:
+    """Measure a sound or clip: a sound is decoded whole; of a clip, every packet is read and a frame decoded.
+
+    Args:
+        file: Open for reading, seekable; it is read from its start.
+        kind: ``"audio"`` or ``"video"``.
+
+    Raises:
+        MediaError: If it is empty, of no known container, broken, or has nothing of that kind; no name is in the text.
+    """
+    import av
+
+    file.seek(0)
+    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    nbytes = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    head = file.read(4096)
+    file.seek(0)
+    if not nbytes:
+        raise MediaError(f"is empty; {WANTED[kind]}.")
+    container = container_of(head)
+    if not container or (kind == "video" and container in _SOUNDS):
+        what = "a clip" if kind == "video" else "a sound"
+        raise MediaError(f"is not {what} that can be read{_guess(head)}; {WANTED[kind]}.")
+    try:  # the demuxer is named, so that no playlist can make FFmpeg open other files
+        demuxer = _DEMUXERS.get(container, container)
+        with av.open(file, "r", format=demuxer, metadata_errors="replace") as opened:
+            exact = demuxer == "mov"  # the others only guess a length in their header
+            if kind == "audio":
+                size, seconds = None, _walk_sound(opened, exact=exact)
+            else:
+                size, seconds = _walk_clip(opened, exact=exact)
+    except MediaError:
+        raise
+    except Exception as error:  # FFmpeg's errors are of many classes
+        raise MediaError(f"this {container} is broken ({reason(error)}); copy or export it again.") from None
+    return Content(sha256, nbytes, {**_SOUNDS, **_CLIPS}[container], container, size=size, seconds=seconds)
+
+
+def _walk_sound(opened: InputContainer, *, exact: bool) -> float:
+    """Return the seconds of the samples that decode: exact, where an MP3's packets count the encoder's padding too."""
+    if not opened.streams.audio:
+        raise MediaError(f"has no sound in it; {WANTED['audio']}.")
+    stream = opened.streams.audio[0]
+    seconds = sum(frame.samples / frame.sample_rate for frame in opened.decode(stream))
+    return _whole(seconds, stream, exact=exact)
+
+
+def _walk_clip(opened: InputContainer, *, exact: bool) -> tuple[Size, float]:
+    """Return the size of the first frame, as shown, and the seconds that the packets fill."""
+    if not opened.streams.video:
+        raise MediaError(f"has no picture in it; {WANTED['video']}.")
+    stream, first, ticks = opened.streams.video[0], None, 0
+    for packet in opened.demux(stream):
+        ticks += packet.duration or 0
+        if first is None:
+            first = next(iter(packet.decode()), None)
+    if first is None:
+        raise MediaError("holds not one frame that can be decoded; export it again.")
+    size = Size(first.width, first.height)
+    seconds = _whole(float(ticks * (stream.time_base or 0)), stream, exact=exact)
+    return (size.turned() if first.rotation % 180 else size), seconds
+
+
+def _whole(seconds: float, stream: Stream, *, exact: bool) -> float:
+    """Check the measured length against what the header promises, where a header knows it."""
+    if not seconds:
+        raise MediaError("holds nothing that can be decoded; export it again.")
+    if not exact or stream.duration is None or stream.time_base is None:
+        return seconds
+    declared = float(stream.duration * stream.time_base)
+    if seconds < 0.9 * declared - 0.2:
+        raise MediaError(f"breaks off after {seconds:.1f} of {declared:.1f} s; copy or download it again.")
+    return min(seconds, declared)  # an edit list may show less than is stored
+
+
+def container_of(head: bytes) -> str:
+    """Return the container's name by its first bytes, or an empty string.
+
+    Example:
+        >>> container_of(b"RIFF....WAVEfmt "), container_of(b"#EXTM3U")
+        ('wav', '')
+    """
+    if head[4:8] == b"ftyp":
+        brand = head[8:12]
+        if brand in (b"heic", b"heix", b"mif1", b"avif", b"avis"):
+            return ""
+        return {b"qt  ": "mov", b"M4A ": "m4a", b"M4B ": "m4a"}.get(brand, "mp4")
+    if head[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip"):
+        return "mov"  # QuickTime from before the ftyp box
+    if head[:4] in (b"RIFF", b"RF64"):
+        return {b"WAVE": "wav", b"AVI ": "avi"}.get(head[8:12], "")
+    if head[:3] == b"ID3":
+        return "mp3"
+    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:
+        return {0b010: "mp3", 0: "aac"}.get(head[1] & 0b110, "")  # the layer bits: III in MP3, none in AAC
+    return {b"OggS": "ogg", b"fLaC": "flac", b"\x1aE\xdf\xa3": "webm"}.get(head[:4], "")
+
+
+def _guess(data: bytes) -> str:
+    """Say what it looks like instead, where that is plain."""
+    head = data[:512]
+    start = head.lstrip().lower()
+    if head[4:8] == b"ftyp" and not container_of(head):
+        return f" (it looks like {'AVIF' if head[8:11] == b'avi' else 'HEIC, a phone’s format'})"
+    for sign, name in ((b"%pdf", "PDF"), (b"<svg", "SVG"), (b"<!doc", "a web page"), (b"<html", "a web page")):
+        if start.startswith(sign):
+            return f" (it looks like {name})"
+    if name := container_of(head):
+        return f" (it looks like {name})"
+    if b"\0" not in head and not any(byte < 9 or 14 <= byte < 27 for byte in head):
+        return " (it looks like text)"
+    return ""
+
+
+def amount(nbytes: int) -> str:
+    """Write a number of bytes for people, in units of 1024.
+
+    Example:
+        >>> amount(812), amount(31_400), amount(21 * 1024**2)
+        ('812 bytes', '31 kB', '21.0 MB')
+    """
+    if nbytes < 1024:
+        return f"{nbytes} bytes"
+    return f"{nbytes / 1024:.0f} kB" if nbytes < 1024**2 else f"{nbytes / 1024**2:.1f} MB"
+
+
+def reason(error: BaseException) -> str:
+    """Return one short line for somebody else's exception."""
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    text = (getattr(error, "strerror", None) or str(error) or type(error).__name__).partition("\n")[0].rstrip(".")
+    return text[:120]

@@ -1,0 +1,160 @@
+"""Where a call goes: base URL, region, key, and what that place can do.
+
+The model, the host and the key must be of one region; tasks do not cross (seeds 000, 001, 003). A gateway re-offers the service under a
+path prefix, with its own limits and words (seed 002). The key is held so that it shows nowhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from wan_nb.catalog import Bounds, ImageLimits
+from wan_nb.errors import ConfigError
+from wan_nb.problems import Place
+
+SHARED_HOSTS: Mapping[str, str] = {
+    "singapore": "dashscope-intl.aliyuncs.com",
+    "beijing": "dashscope.aliyuncs.com",
+    "virginia": "dashscope-us.aliyuncs.com",
+    "hongkong": "cn-hongkong.dashscope.aliyuncs.com",
+}
+"""Hosts that any key of the region may use (FACTS §7)."""
+
+REGION_IDS: Mapping[str, str] = {
+    "singapore": "ap-southeast-1",
+    "beijing": "cn-beijing",
+    "virginia": "us-east-1",
+    "frankfurt": "eu-central-1",
+    "tokyo": "ap-northeast-1",
+    "hongkong": "cn-hongkong",
+}
+"""Regions by name; a workspace's own host is ``{workspace}.{id}.maas.aliyuncs.com`` (seed 001, FACTS §7)."""
+
+GATEWAY_IMAGE = ImageLimits(Bounds(360, 2000, "S002"), Bounds(0, 10, "S002"))
+"""What the gateway of seed 002 takes; the older bounds, which relays still enforce."""
+
+
+class Secret:
+    """A key that shows itself to nobody by accident.
+
+    Example:
+        >>> key = Secret("sk-0123")
+        >>> key, f"{key}", key.reveal() == "sk-0123"
+        (Secret(…), 'Secret(…)', True)
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the key, for a header and nothing else."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        raise TypeError("a key is not pickled")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One place that answers calls."""
+
+    name: str
+    """For people: ``"singapore"``, ``"simulator"``, or a gateway's own name."""
+    base_url: str
+    """Up to and with ``/api/v1``, no slash at the end."""
+    key: Secret = field(repr=False)
+    """What authorises a call."""
+    region: str = ""
+    """``"singapore"`` …; empty where regions do not matter."""
+    is_simulated: bool = False
+    """Whether this is the embedded service."""
+    poll_path: str = "/tasks/{task_id}"
+    """Where a task is asked for."""
+    can_list: bool = True
+    """Whether tasks can be listed."""
+    can_cancel: bool = True
+    """Whether a queued task can be called back."""
+    can_upload: bool = True
+    """Whether local audio and clips can be uploaded."""
+    status_map: Mapping[str, str] = field(default_factory=dict)
+    """A gateway's own status words, to the vendor's."""
+    image: ImageLimits | None = None
+    """A gateway's own bounds for pictures."""
+
+    @property
+    def identity(self) -> str:
+        """What the journal calls this place; the simulator's port changes and does not count."""
+        return "simulator" if self.is_simulated else self.base_url
+
+    @property
+    def place(self) -> Place:
+        """What this place narrows of the service at large."""
+        return Place(region=self.region, image=self.image, uploads=self.can_upload)
+
+    @property
+    def host(self) -> str:
+        """Host name, for messages."""
+        return urlsplit(self.base_url).hostname or self.base_url
+
+
+def region_endpoint(region: str, key: Secret, *, workspace: str | None = None) -> Endpoint:
+    """Return the vendor's own endpoint in a region.
+
+    Args:
+        region: A name in `REGION_IDS`.
+        key: A key of that region.
+        workspace: Workspace id, for its own host (seed 001 recommends it in Singapore).
+
+    Raises:
+        ConfigError: If there is no such region, or it has workspace hosts only.
+
+    Example:
+        >>> region_endpoint("singapore", Secret("sk-0")).base_url
+        'https://dashscope-intl.aliyuncs.com/api/v1'
+    """
+    if region not in REGION_IDS:
+        raise ConfigError(f"region={region!r} is not known; the regions are {', '.join(REGION_IDS)}.")
+    if workspace:
+        host = f"{workspace}.{REGION_IDS[region]}.maas.aliyuncs.com"
+    elif region in SHARED_HOSTS:
+        host = SHARED_HOSTS[region]
+    else:
+        raise ConfigError(f"{region} has no shared host; give workspace='…' (its id stands in the console).")
+    return Endpoint(region, f"https://{host}/api/v1", key, region=region)
+
+
+def find_key(api_key: str | None = None) -> Secret:
+    """Return the key from the argument, ``DASHSCOPE_API_KEY``, or the vendor SDK's key file.
+
+    Raises:
+        ConfigError: If none of them has one, or what was given is empty.
+    """
+    where = "api_key"
+    if api_key is None:
+        where = "DASHSCOPE_API_KEY"
+        api_key = os.environ.get(where)
+    if api_key is None:
+        path = Path(os.environ.get("DASHSCOPE_API_KEY_FILE_PATH") or "~/.dashscope/api_key").expanduser()
+        where = str(path)
+        api_key = path.read_text(encoding="utf-8") if path.is_file() else None
+    if api_key is None:
+        raise ConfigError(
+            "no API key: set DASHSCOPE_API_KEY, or give api_key='sk-…'. Without one, wan.simulated() costs nothing."
+        )
+    text = api_key.strip()
+    if not text:
+        raise ConfigError(f"{where} is empty; a key looks like 'sk-…'. Without one, wan.simulated() costs nothing.")
+    if any(character.isspace() or not character.isascii() for character in text):
+        raise ConfigError(f"{where} has a space or a sign that no key has; copy it again from the console.")
+    return Secret(text)

@@ -1,0 +1,138 @@
+"""One thread with one event loop, and the bridges to it.
+
+A notebook's own loop stands still while a cell blocks, and widget callbacks run on different threads by kernel version. So everything
+that waits (HTTP, schedule, downloads) lives here, on a daemon thread that no cell can block. Nothing depends on it surviving:
+the journal is the truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import threading
+import warnings
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
+
+from wan_nb.errors import ConfigError
+
+_log = logging.getLogger("wan_nb")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TICK_S = 0.2
+"""Longest wait in one piece, so that a notebook's stop button is heard (real seconds)."""
+
+
+class Engine:
+    """A daemon thread that runs an event loop, with two workers for what blocks.
+
+    Example:
+        >>> engine = Engine()
+        >>> async def answer() -> int:
+        ...     return 42
+        >>> engine.run(answer())
+        42
+        >>> engine.stop()
+    """
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.workers = concurrent.futures.ThreadPoolExecutor(4, thread_name_prefix="wan-worker")
+        self.loop.set_default_executor(self.workers)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True, name="wan-engine")
+        self.thread.start()
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Hand a coroutine over; returns at once. The one thing that a widget callback does."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop)
+
+    def later(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> concurrent.futures.Future[T]:
+        """Run a blocking function on a worker; returns at once."""
+        return self.workers.submit(function, *args, **kwargs)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start a coroutine from the engine's own thread and keep it alive until it ends."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)  # the loop itself holds tasks weakly
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception():
+            # nobody awaits it, so this is the only place where it can be seen
+            _log.error("work on the engine failed", exc_info=task.exception())
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Block until a coroutine has run, in ticks, so that an interrupt works."""
+        if threading.current_thread() is self.thread:
+            work.close()
+            raise ConfigError("a blocking call was made on the engine's own thread; await it there instead.")
+        future = self.submit(work)
+        try:
+            while True:
+                try:
+                    return future.result(timeout=TICK_S)
+                except concurrent.futures.TimeoutError:
+                    if future.done():
+                        raise
+        except KeyboardInterrupt:
+            future.cancel()
+            raise
+
+    def stop(self) -> None:
+        """Cancel what runs, stop the loop and join the thread."""
+
+        async def cancel_all() -> None:
+            others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+        if not self.thread.is_alive():
+            return
+        with_cancel = self.submit(cancel_all())
+        concurrent.futures.wait([with_cancel], timeout=2)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(timeout=2)
+        self.workers.shutdown(wait=False, cancel_futures=True)
+        if not self.thread.is_alive():
+            self.loop.close()
+
+
+def allow_nested_loops() -> str:
+    """Let third-party code call `asyncio.run` inside a cell, by patching asyncio for the whole process.
+
+    Nothing in this package needs it. Prefers `nest_asyncio2`, which the newest ipykernel brings.
+
+    Returns:
+        The name of the package that patched.
+
+    Raises:
+        ConfigError: Where patching with nest_asyncio is known to harm: it loses queued cells and clicks on ipykernel 7.2
+            and later, and breaks httpx, anyio and `asyncio.timeout` on Python 3.14.
+    """
+    import importlib
+    import importlib.metadata
+    import sys
+
+    try:
+        importlib.import_module("nest_asyncio2").apply()
+    except ImportError:
+        pass
+    else:
+        return "nest_asyncio2"
+    try:
+        kernel = tuple(int(part) for part in importlib.metadata.version("ipykernel").split(".")[:2])
+    except importlib.metadata.PackageNotFoundError:
+        kernel = (0, 0)
+    if sys.version_info >= (3, 14) or kernel >= (7, 2):
+        raise ConfigError(
+            "nest_asyncio harms this kernel (lost cells, broken time-outs); install nest_asyncio2, or use await instead."
+        )
+    warnings.warn("asyncio is now patched for this whole process (nest_asyncio).", stacklevel=2)
+    importlib.import_module("nest_asyncio").apply()
+    return "nest_asyncio"

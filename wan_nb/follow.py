@@ -1,0 +1,389 @@
+"""What happens on the engine's thread: send, ask, fetch, each step recorded before the next is taken.
+
+One `Follower` serves one session. It owns the client, the schedule and the watch over runs, decides what may be tried again
+(a submission only when nothing was taken), and tells whoever listens after the journal knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wan_nb import video
+from wan_nb.client import Body, Client
+from wan_nb.clock import Clock
+from wan_nb.engine import Engine
+from wan_nb.errors import (
+    DownloadError,
+    LostAnswerError,
+    NotFoundError,
+    ServerFaultError,
+    ServiceError,
+    ThrottledError,
+    UnsentError,
+    VideoError,
+)
+from wan_nb.ledger import Ledger
+from wan_nb.record import Record, RunPhase, RunState
+from wan_nb.request import VideoRequest
+from wan_nb.schedule import Pacer, Schedule, Usual
+from wan_nb.task import TaskSnapshot, TaskStatus
+
+TEND_S = 1.0
+"""Real seconds between looks at the journal for what other kernels did."""
+RENEW_S = 10.0
+"""Real seconds between renewals of the watch."""
+SEND_TRIES = 6
+"""How often a submission that was certainly not taken is tried again."""
+QUERIES_AT_ONCE = 16
+"""Queries in flight together; httpx's pool is slow beyond."""
+DOWNLOADS_AT_ONCE = 3
+"""Downloads that run together."""
+
+_THROTTLED = re.compile(r"^(Throttling|limit_)", re.IGNORECASE)
+_QUOTA = ("Throttling.AllocationQuota", "insufficient_quota")
+_GONE = (403, 404, 410)
+
+
+@dataclass
+class Follower:
+    """Sends, asks and fetches for one session; its coroutines run on the engine."""
+
+    engine: Engine
+    """The thread and loop."""
+    client: Client
+    """Calls to the one endpoint."""
+    ledger: Ledger
+    """The journal."""
+    clock: Clock
+    """Speed of service time."""
+    folder: Path
+    """The session's folder; videos go to ``videos/`` in it."""
+    publish: Callable[[RunState], None]
+    """Told every new state, on the engine's thread."""
+    usual: Callable[[RunState], Usual]
+    """How long such runs take."""
+    schedule: Schedule = field(init=False)
+    """Who is asked about, and when."""
+    pacer: Pacer = field(init=False)
+    """When submissions may go."""
+    busy: set[str] = field(default_factory=set)
+    """Runs that are being sent or fetched: what leaving waits for."""
+    others: dict[str, RunState] = field(default_factory=dict)
+    """Runs that another kernel watches, and somebody here wants to see."""
+
+    def __post_init__(self) -> None:
+        self.schedule = Schedule(self.clock)
+        self.pacer = Pacer(self.clock)
+        self._queries = asyncio.Semaphore(QUERIES_AT_ONCE)
+        self._downloads = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
+        self._wake = asyncio.Event()
+        self._renewed = self._tended = 0.0
+
+    # --- the journal --------------------------------------------------------------------------------------------
+
+    async def _record(self, run_id: str, kind: str, **data: object) -> RunState:
+        """Write a record down, off the loop, then tell."""
+        record = Record(kind, self.clock.now(), data)
+        state = await asyncio.to_thread(self.ledger.append, run_id, record)
+        self.publish(state)
+        return state
+
+    async def _state(self, run_id: str) -> RunState:
+        return await asyncio.to_thread(self.ledger.state, run_id)
+
+    # --- send ---------------------------------------------------------------------------------------------------
+
+    async def send(self, run_id: str, request: VideoRequest) -> None:
+        """Submit a planned run; whoever else works in the folder does not."""
+        if not await asyncio.to_thread(self.ledger.claim, run_id, self.clock.now()):
+            self.others[run_id] = await self._state(run_id)
+            return
+        self.busy.add(run_id)
+        try:
+            for attempt in range(1, SEND_TRIES + 1):
+                if await self._try_send(run_id, request, attempt):
+                    return
+            await self._record(run_id, "unwatched", reason=f"gave up sending after {SEND_TRIES} tries; nothing was sent")
+        finally:
+            self.busy.discard(run_id)
+
+    async def _try_send(self, run_id: str, request: VideoRequest, attempt: int) -> bool:
+        """Make one attempt; False means that nothing was taken and another attempt is safe."""
+        rate = request.spec.rate.submits_per_s
+        state = await self._state(run_id)
+        if state.phase is not RunPhase.PLANNED:
+            return True
+        try:
+            addresses = await self._upload(request)
+            body = Body(request.payload, addresses)
+        except (UnsentError, LostAnswerError, ServerFaultError, ThrottledError) as error:
+            await self._record(run_id, "unsent", message=f"upload: {error}")
+            await self.clock.sleep(5 * attempt)
+            return False
+        except ServiceError as error:
+            await self._reject(run_id, error)
+            return True
+        await self.clock.sleep(self.clock.service_s(self.clock.now(), self.pacer.reserve(request.model, rate, self.clock.now())))
+        await self._record(run_id, "sending", region=self.client.endpoint.region)
+        try:
+            snapshot = await self.client.create(request.spec.path, body)
+        except UnsentError as error:
+            await self._record(run_id, "unsent", message=str(error))
+            await self.clock.sleep(min(60, 2.0**attempt))
+            return False
+        except ThrottledError as error:
+            if not _THROTTLED.match(error.code) or error.code in _QUOTA:
+                await self._reject(run_id, error)
+                return True
+            await self._record(run_id, "unsent", message=str(error))
+            wait = error.retry_after_s or min(60.0, 4.0 * 2**attempt)
+            self.pacer.hold(request.model, self.clock.now() + self.clock.real_s(wait))
+            return False
+        except (LostAnswerError, ServerFaultError) as error:
+            await self._record(run_id, "ambiguous", message=str(error), request_id=getattr(error, "request_id", ""))
+            return True
+        except ServiceError as error:
+            await self._reject(run_id, error)
+            return True
+        state = await self._record(
+            run_id, "submitted", task_id=snapshot.task_id, request_id=snapshot.request_id, status=snapshot.status.value
+        )
+        self._follow(state)
+        return True
+
+    async def _upload(self, request: VideoRequest) -> dict[str, str]:
+        """Put local audio and clips where the service can fetch them; pictures go inside the request."""
+        return {
+            medium.sha256: await self.client.upload(medium, request.model)
+            for medium in request.media.values()
+            if medium.kind != "image" and medium.origin not in ("url", "oss")
+        }
+
+    async def _reject(self, run_id: str, error: ServiceError) -> None:
+        await self._record(
+            run_id, "rejected", code=error.code or f"HTTP {error.status}", message=str(error), request_id=error.request_id
+        )
+
+    # --- ask ----------------------------------------------------------------------------------------------------
+
+    def _follow(self, state: RunState) -> None:
+        self.schedule.add(state.run_id, state.model, state.submitted_at or self.clock.now(), self.usual(state))
+        self._wake.set()
+
+    async def take_up(self, state: RunState) -> None:
+        """Go on with a run that the journal knows: ask, fetch, or see what became of it."""
+        if state.phase is RunPhase.SENDING and state.run_id not in self.busy:
+            if not await asyncio.to_thread(self.ledger.is_watched, state.run_id, self.clock.now()):
+                await self._record(state.run_id, "ambiguous", message="the process ended while it was being sent")
+            else:
+                self.others[state.run_id] = state
+            return
+        if not state.is_live or state.run_id in self.busy or state.run_id in self.schedule.watches:
+            return
+        if not await asyncio.to_thread(self.ledger.claim, state.run_id, self.clock.now()):
+            self.others[state.run_id] = state
+            return
+        self.others.pop(state.run_id, None)
+        if state.deadline is not None and self.clock.now() > state.deadline:
+            await self._expire(state)
+            return
+        self._follow(state)
+
+    async def _expire(self, state: RunState) -> None:
+        kind = "lost" if state.phase is RunPhase.SUCCEEDED else "expired"
+        await self._record(state.run_id, kind, message="older than the 24 hours that the service keeps tasks and results")
+        self.schedule.drop(state.run_id)
+
+    async def patrol(self) -> None:
+        """Ask about whoever is due, for as long as the session lives."""
+        while True:
+            for run_id in self.schedule.due(self.clock.now()):
+                self.engine.spawn(self._look(run_id))
+            await self._tend()
+            next_due = self.schedule.next_due()
+            until = TEND_S if next_due is None else min(TEND_S, max(0.0, next_due - self.clock.now()))
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), max(until, 0.005))
+            except TimeoutError:
+                continue
+
+    async def _tend(self) -> None:
+        """Keep our watches, and see what other kernels did."""
+        now = self.clock.now()
+        if (self.schedule.watches or self.busy) and abs(now - self._renewed) >= RENEW_S:
+            self._renewed = now
+            ours = await asyncio.to_thread(self.ledger.renew, now)
+            for run_id in [each for each in self.schedule.watches if each not in ours]:
+                self.schedule.drop(run_id)  # the machine slept and another kernel took over
+                self.others[run_id] = await self._state(run_id)
+        if self.others and abs(now - self._tended) >= TEND_S:
+            self._tended = now
+            for run_id, seen in list(self.others.items()):
+                state = await self._state(run_id)
+                if state != seen:
+                    self.others[run_id] = state
+                    self.publish(state)
+                if state.phase.is_terminal:
+                    del self.others[run_id]
+                elif state.phase in (RunPhase.SUBMITTED, RunPhase.SUCCEEDED, RunPhase.SENDING):
+                    await self.take_up(state)
+
+    async def _look(self, run_id: str) -> None:
+        """Ask once about a run and note the answer."""
+        heard: TaskStatus | None = None
+        try:
+            state = await self._state(run_id)
+            async with self._queries:
+                snapshot = await self.client.get(state.task_id)
+            heard = snapshot.status
+            await self._digest(state, snapshot)
+        except NotFoundError:
+            heard = TaskStatus.UNKNOWN
+            await self._unknown(await self._state(run_id))
+        except (UnsentError, LostAnswerError, ThrottledError, ServerFaultError):
+            pass  # asked again, later and later
+        except ServiceError as error:
+            await self._record(run_id, "unwatched", reason=str(error))
+            self.schedule.drop(run_id)
+        finally:
+            self.schedule.asked(run_id, self.clock.now(), heard)
+            self._wake.set()
+
+    async def _digest(self, state: RunState, snapshot: TaskSnapshot) -> None:
+        if snapshot.status is TaskStatus.UNKNOWN:
+            await self._unknown(state)
+            return
+        if snapshot.status is not state.task_status or snapshot.status.is_terminal:
+            if state.phase is not RunPhase.SUCCEEDED:
+                state = await self._record(state.run_id, "observed", **self._observation(state, snapshot))
+        if snapshot.status.is_terminal:
+            self.schedule.drop(state.run_id)
+        if snapshot.status is TaskStatus.SUCCEEDED:
+            self.busy.add(state.run_id)
+            self.engine.spawn(self._fetch(state, snapshot))
+
+    async def _unknown(self, state: RunState) -> None:
+        """The service knows no such task: too new, elsewhere, or expired; only its age tells."""
+        if state.deadline is not None and self.clock.now() > state.deadline:
+            await self._expire(state)
+        elif state.task_status is not TaskStatus.UNKNOWN:
+            await self._record(state.run_id, "observed", status=TaskStatus.UNKNOWN.value)
+
+    def _observation(self, state: RunState, snapshot: TaskSnapshot) -> dict[str, object]:
+        seen: dict[str, object] = {"status": snapshot.status.value, "request_id": snapshot.request_id}
+        if not snapshot.status.is_terminal:
+            return seen
+        if snapshot.end_time and snapshot.submit_time:
+            seen["took_s"] = (snapshot.end_time - snapshot.submit_time).total_seconds() * self.clock.speed
+        elif state.submitted_at:
+            seen["took_s"] = self.clock.service_s(state.submitted_at)
+        if snapshot.status is not TaskStatus.SUCCEEDED:
+            del seen["took_s"]  # a failure says nothing about how long a success takes
+        seen |= {"code": snapshot.code, "message": snapshot.message, "actual_prompt": snapshot.actual_prompt}
+        seen["result_host"] = snapshot.result_host
+        if snapshot.usage and snapshot.usage.billed_s is not None:
+            seen["billed_s"] = snapshot.usage.billed_s
+        return seen
+
+    # --- fetch --------------------------------------------------------------------------------------------------
+
+    async def _fetch(self, state: RunState, snapshot: TaskSnapshot) -> None:
+        """Bring the video home: a whole MP4, on the disk, under its name, then recorded."""
+        target = self.folder / "videos" / file_name(state)
+        part = target.with_name(target.name + ".part")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        url, attempt = snapshot.video_url, 0
+        try:
+            async with self._downloads:
+                while True:
+                    attempt += 1
+                    try:
+                        await self.client.download(url, part)
+                        saved = await asyncio.to_thread(_settle, part, target, self.folder)
+                        await self._record(state.run_id, "saved", **saved)
+                        return
+                    except (LostAnswerError, VideoError) as error:
+                        reason = str(error)
+                        if isinstance(error, VideoError):
+                            part.unlink(missing_ok=True)
+                    except DownloadError as error:
+                        reason = f"{error} Firewalls often block result hosts: allow {error.host}."
+                        if error.status in _GONE and attempt > 1:
+                            await self._record(state.run_id, "lost", message=reason)
+                            return
+                    except OSError as error:  # a full disk: what is there stays, resume() goes on
+                        await self._record(state.run_id, "unwatched", reason=f"cannot save to {target.parent}: {error}")
+                        return
+                    if state.deadline is not None and self.clock.now() > state.deadline:
+                        await self._record(state.run_id, "lost", message=reason)
+                        return
+                    await self.clock.sleep(min(60.0, 2.0**attempt))
+                    url = await self._fresh_url(state, url)
+        finally:
+            self.busy.discard(state.run_id)
+            await asyncio.to_thread(self.ledger.release, state.run_id)
+
+    async def _fresh_url(self, state: RunState, url: str) -> str:
+        """Ask for the task once more; its answer carries a newly signed address."""
+        try:
+            return (await self.client.get(state.task_id)).video_url or url
+        except (ServiceError, UnsentError, LostAnswerError):
+            return url
+
+    # --- call back, leave ---------------------------------------------------------------------------------------
+
+    async def cancel(self, run_id: str) -> None:
+        """Call a queued task back; the service refuses once it runs."""
+        state = await self._state(run_id)
+        await self.client.cancel(state.task_id)
+        await self._digest(state, await self.client.get(state.task_id))
+
+    async def leave(self) -> None:
+        """Give up the watch and close the connections; the journal has everything."""
+        for run_id in list(self.schedule.watches):
+            self.schedule.drop(run_id)
+            await asyncio.to_thread(self.ledger.release, run_id)
+        await self.client.close()
+
+
+def file_name(state: RunState) -> str:
+    """Return a file name that people can read: date, model, first words of the prompt, run id.
+
+    Example:
+        >>> file_name(RunState("r1f", "v1:0", "simulator", 1, "wan2.7-i2v", "720P", 5, 0.0, {"prompt": "A cat, running!"}))
+        '19700101-000000_wan2.7-i2v_a-cat-running_r1f.mp4'
+    """
+    when = datetime.fromtimestamp(state.created_at, UTC).strftime("%Y%m%d-%H%M%S")
+    words = re.findall(r"\w+", str(state.request.get("prompt") or "").lower())[:5]
+    slug = "-".join(words)[:40].strip("-")
+    parts = [when, re.sub(r"[^\w.-]", "-", state.model), slug, state.run_id]
+    return "_".join(part for part in parts if part) + ".mp4"
+
+
+def _settle(part: Path, target: Path, folder: Path) -> dict[str, object]:
+    """Check a download as a whole MP4, put it under its name for good, and return what is recorded of it."""
+    video.is_whole_mp4(part)
+    info = video.probe(part)
+    digest = hashlib.sha256()
+    with part.open("rb+") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+        os.fsync(file.fileno())
+    part.replace(target)
+    return {
+        "path": target.relative_to(folder).as_posix(),
+        "sha256": digest.hexdigest(),
+        "nbytes": info.nbytes,
+        "size": info.size.wire,
+        "fps": float(info.fps),
+        "duration_s": round(info.duration_s, 3),
+        "has_audio": info.has_audio,
+    }

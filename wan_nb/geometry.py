@@ -1,0 +1,259 @@
+"""Sizes: which output a picture and a tier give, in integers only.
+
+The service takes the shape of the first frame and the pixel count of the tier. How it rounds is a *rule*; which rule a
+model documents and which was measured stands in the catalogue. A prediction is an estimate: the size that counts is read from
+the MP4.
+
+This module knows nothing of models, requests or files.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from wan_nb.errors import GeometryError
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Size:
+    """Width × height in pixels, always in that order.
+
+    Raises:
+        GeometryError: If a side is not a whole number of at least 1.
+
+    Example:
+        >>> Size(816, 1104).wire
+        '816*1104'
+        >>> print(Size.of("750x1000"), Size(750, 1000).ratio)
+        750×1000 3/4
+    """
+
+    width: int
+    """Pixels, at least 1."""
+    height: int
+    """Pixels, at least 1."""
+
+    def __post_init__(self) -> None:
+        for side in (self.width, self.height):
+            if not isinstance(side, int) or isinstance(side, bool) or side < 1:
+                raise GeometryError(
+                    f"size {self.width!r}×{self.height!r} is not a size; both sides are whole numbers of at least 1."
+                )
+
+    @classmethod
+    def of(cls, value: Size | tuple[int, int] | str) -> Size:
+        """Read a size from a `Size`, a (width, height) pair, or text such as ``"750x1000"`` or ``"1280*720"``.
+
+        Raises:
+            GeometryError: If it is none of these.
+        """
+        if isinstance(value, Size):
+            return value
+        if isinstance(value, str):
+            match = re.fullmatch(r"\s*(\d+)\s*[x×*:]\s*(\d+)\s*", value, re.IGNORECASE)
+            if not match:
+                raise GeometryError(f"{value!r} is not a size; write it as '750x1000' (width, then height).")
+            return cls(int(match[1]), int(match[2]))
+        try:
+            width, height = value
+        except (TypeError, ValueError):
+            raise GeometryError(f"{value!r} is not a size; give (width, height) or '750x1000'.") from None
+        return cls(width, height)
+
+    @property
+    def area(self) -> int:
+        """Width times height."""
+        return self.width * self.height
+
+    @property
+    def ratio(self) -> Fraction:
+        """Width over height, exact."""
+        return Fraction(self.width, self.height)
+
+    @property
+    def wire(self) -> str:
+        """The vendor's spelling, ``width*height``."""
+        return f"{self.width}*{self.height}"
+
+    def turned(self) -> Size:
+        """The same size lying on its other side."""
+        return Size(self.height, self.width)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter((self.width, self.height))
+
+    def __str__(self) -> str:
+        return f"{self.width}×{self.height}"
+
+
+TIER_AREA: Mapping[str, int] = {"480P": 832 * 480, "720P": 1280 * 720, "1080P": 1920 * 1080}
+"""Pixel count of each tier. 720P and 1080P: seeds 000–004 and FACTS §8. 480P is unverified: the open code and the
+text-to-video tables say 832×480, older vendor text 640×480, and nobody published a measured file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A way of rounding that somebody uses, with where it comes from."""
+
+    name: str
+    """Short name, as the catalogue spells it."""
+    step: int
+    """Both sides come out as multiples of this many pixels."""
+    compute: Callable[[Size, int, int], Size]
+    """(source, area, step) → output size."""
+    source: str
+    """Who uses or measured it."""
+
+
+def _sides(source: Size, area: int, side: Callable[[int, int], int]) -> Size:
+    """Apply `side`(numerator, denominator) to area·ratio and area/ratio: the squares of the ideal sides."""
+    width, height = source
+    return Size(max(side(area * width, height), 1), max(side(area * height, width), 1))
+
+
+def _floor(source: Size, area: int, step: int) -> Size:
+    return _sides(source, area, lambda n, d: step * max(1, math.isqrt(n // (d * step * step))))
+
+
+def _nearest(source: Size, area: int, step: int) -> Size:
+    # the largest k with (k - 1/2)·step <= √(n/d), that is 2k - 1 <= isqrt(4n / (d·step²))
+    return _sides(source, area, lambda n, d: step * max(1, (math.isqrt(4 * n // (d * step * step)) + 1) // 2))
+
+
+def _round_then_floor(source: Size, area: int, step: int) -> Size:
+    return _sides(source, area, lambda n, d: step * max(1, (math.isqrt(4 * n // d) + 1) // 2 // step))
+
+
+def _best_of_two(source: Size, area: int, step: int) -> Size:
+    """Floor one side and fill the area with the other, both ways; keep the one closer in shape."""
+    floored = _floor(source, area, step)
+    by_width = Size(floored.width, max(step, area // floored.width // step * step))
+    by_height = Size(max(step, area // floored.height // step * step), floored.height)
+    return by_width if stretch(source, by_width) < stretch(source, by_height) else by_height
+
+
+RULES: Mapping[str, Rule] = {
+    rule.name: rule
+    for rule in (
+        Rule("floor16", 16, _floor, "open Wan2.1/2.2 code; fits the documents' example 750×1000 → 816×1104"),
+        Rule("nearest16", 16, _nearest, "the FAQ's word 'closest', taken literally; ruled out by the FAQ's example"),
+        Rule("best16", 16, _best_of_two, "best_output_size of the open Wan2.2 code; ruled out by the FAQ's example"),
+        Rule("round16", 16, _round_then_floor, "whole pixels first, then down to 16; fits the documents' example"),
+        Rule("even", 2, _round_then_floor, "measured on live wan2.7 files at 1080P: 2400×1600 → 1764×1176"),
+    )
+}
+"""The rules of FACTS §8 by name: (a) floor16, (b) nearest16, (c) best16, (d) round16, and (d) with a step of 2."""
+
+DOCUMENTED_RULE = "floor16"
+"""The simplest rule that fits the one worked example on every vendor page (seeds 000, 001, 003, 004)."""
+
+
+def tier_area(tier: str) -> int:
+    """Return the pixel count of a tier such as ``"720P"``.
+
+    Raises:
+        GeometryError: If there is no such tier.
+
+    Example:
+        >>> tier_area("720P")
+        921600
+    """
+    try:
+        return TIER_AREA[tier]
+    except KeyError:
+        raise GeometryError(f"resolution {tier!r} is not a tier; the tiers are {', '.join(TIER_AREA)}.") from None
+
+
+def predict(source: Size | tuple[int, int] | str, tier: str, rule: str = DOCUMENTED_RULE) -> Size:
+    """Estimate the size of the video that a first frame gives at a tier.
+
+    Args:
+        source: Size of the first frame (or clip) in pixels, as it is shown (after EXIF rotation).
+        tier: ``"480P"``, ``"720P"`` or ``"1080P"``.
+        rule: A name in `RULES`.
+
+    Returns:
+        The predicted size; both sides are multiples of the rule's step.
+
+    Raises:
+        GeometryError: If the size, tier or rule does not exist.
+
+    Example:
+        >>> print(predict("750x1000", "720P"))
+        816×1104
+        >>> print(predict((2400, 1600), "1080P", rule="even"))
+        1764×1176
+    """
+    if rule not in RULES:
+        raise GeometryError(f"rule {rule!r} is not known; the rules are {', '.join(RULES)}.")
+    chosen = RULES[rule]
+    return chosen.compute(Size.of(source), tier_area(tier), chosen.step)
+
+
+def stretch(source: Size, output: Size) -> Fraction:
+    """How far apart two shapes are: the larger ratio over the smaller; 1 means equal."""
+    quotient = source.ratio / output.ratio
+    return max(quotient, 1 / quotient)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far an output's shape is from the shape that was asked for."""
+
+    wanted: Fraction
+    """Width over height that was asked for."""
+    output: Size
+    """The size that comes out."""
+
+    @property
+    def percent(self) -> float:
+        """Signed: positive means wider than asked.
+
+        Example:
+            >>> round(Drift(Fraction(3, 4), Size(816, 1104)).percent, 2)
+            -1.45
+        """
+        return float((self.output.ratio / self.wanted - 1) * 100)
+
+    @property
+    def pixels(self) -> int:
+        """Columns (or rows) to crop for the exact ratio, rounded up: the smaller of the two ways is the only one.
+
+        Example:
+            >>> Drift(Fraction(3, 4), Size(816, 1104)).pixels
+            16
+        """
+        width, height = self.output
+        exact_width, exact_height = height * self.wanted, width / self.wanted
+        return math.ceil(width - exact_width) if width > exact_width else math.ceil(height - exact_height)
+
+    def __str__(self) -> str:
+        if not self.pixels:
+            return "no drift"
+        return f"{self.percent:+.2f} % in ratio, {self.pixels} px"
+
+
+def drift(wanted: Size | Fraction | str, output: Size) -> Drift:
+    """Return how far `output` is from a wanted shape (a size, a fraction, or text such as ``"3:4"``).
+
+    Example:
+        >>> print(drift("3:4", Size(816, 1104)))
+        -1.45 % in ratio, 16 px
+    """
+    if not isinstance(wanted, Fraction):
+        wanted = Size.of(wanted).ratio
+    return Drift(wanted, output)
+
+
+def compare_rules(source: Size | tuple[int, int] | str, tier: str) -> dict[str, Size]:
+    """Return what each rule of `RULES` predicts.
+
+    Example:
+        >>> {name: str(size) for name, size in compare_rules("750x1000", "720P").items()}["nearest16"]
+        '832×1104'
+    """
+    return {name: predict(source, tier, name) for name in RULES}

@@ -1,0 +1,322 @@
+"""The journal: one SQLite file in the session's folder, shared by every kernel that works there.
+
+Records are appended, never changed; a run's state is the fold of its records (`wan_nb.record`). A record is on the disk
+before the next step is taken, so that a process may die anywhere. Only three facts live outside the records: which request
+a run is of (unique with endpoint and take, so that the same request finds the run that exists), which process watches a run
+(a lease that runs out), and the number of the last migration. Keys, headers, signed addresses and pictures never come here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wan_nb.errors import BudgetError, LedgerError
+from wan_nb.pricing import Money
+from wan_nb.record import Record, RunPhase, RunState, fold
+
+LEASE_S = 30.0
+"""Seconds after which a run whose watcher fell silent may be taken over (machine time)."""
+
+
+def _m001_initial(db: sqlite3.Connection) -> None:
+    """Runs, their records, who watches them."""
+    db.execute(
+        "CREATE TABLE runs (run_id TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, endpoint TEXT NOT NULL,"
+        " take INTEGER NOT NULL, model TEXT NOT NULL, tier TEXT NOT NULL, seconds INTEGER NOT NULL,"
+        " created_at REAL NOT NULL, request TEXT NOT NULL, UNIQUE (fingerprint, endpoint, take))"
+    )
+    db.execute("CREATE INDEX runs_by_time ON runs (created_at)")
+    db.execute(
+        "CREATE TABLE records (seq INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL, at REAL NOT NULL,"
+        " kind TEXT NOT NULL, data TEXT NOT NULL)"
+    )
+    db.execute("CREATE INDEX records_by_run ON records (run_id, seq)")
+    db.execute("CREATE TABLE leases (run_id TEXT PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL)")
+
+
+_MIGRATIONS = (_m001_initial,)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is written down before anything is sent."""
+
+    run_id: str
+    """Id for the run, if there is none yet."""
+    fingerprint: str
+    """Hash of the request."""
+    endpoint: str
+    """``"simulator"`` or the base URL."""
+    take: int
+    """Which sample of this request."""
+    model: str
+    """Model id as sent."""
+    tier: str
+    """Resolution tier."""
+    seconds: int
+    """Billed seconds that are expected."""
+    at: float
+    """Epoch seconds."""
+    request: Mapping[str, Any]
+    """`VideoRequest.to_record`."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """What the ``planned`` record holds: estimate, predicted size."""
+    budget: Money | None = None
+    """What may be spent since `budget_since`, this run included; None where nothing is limited."""
+    budget_since: float = 0.0
+    """Epoch seconds from which runs count."""
+
+
+class Ledger:
+    """One open journal.
+
+    Args:
+        path: The database file; made when it does not exist.
+
+    Raises:
+        LedgerError: If the file is not a journal, or of a newer kind than this version can read.
+
+    Example:
+        >>> import tempfile
+        >>> ledger = Ledger(Path(tempfile.mkdtemp()) / "ledger.sqlite")
+        >>> run, existed = ledger.plan(Plan("r1", "v1:0", "simulator", 1, "wan2.7-i2v", "720P", 5, 0.0, {}))
+        >>> run.phase, existed
+        (<RunPhase.PLANNED: 'planned'>, False)
+        >>> ledger.append("r1", Record("sending", 1.0)).phase
+        <RunPhase.SENDING: 'sending'>
+        >>> ledger.close()
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"
+        self._lock = threading.RLock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+            self._db.row_factory = sqlite3.Row
+            self._db.execute("PRAGMA foreign_keys=ON")
+            # WAL lets kernels read while one writes; a file system that cannot share memory refuses it
+            with contextlib.suppress(sqlite3.OperationalError):
+                self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._migrate()
+        except sqlite3.Error as error:
+            raise LedgerError(f"{path} cannot be opened as a journal ({error}); move it away to begin anew.") from error
+
+    def _migrate(self) -> None:
+        with self._transaction() as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > len(_MIGRATIONS):
+                raise LedgerError(f"{self.path} was written by a newer wan_nb (format {version}); update the package.")
+            for number, migration in enumerate(_MIGRATIONS[version:], start=version + 1):
+                migration(db)
+                db.execute(f"PRAGMA user_version={number}")
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """One writer at a time, in this process and among all of them; durable when it ends."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file; what was appended is safe without it."""
+        with self._lock:
+            self._db.close()
+
+    # --- writing ------------------------------------------------------------------------------------------------
+
+    def plan(self, plan: Plan) -> tuple[RunState, bool]:
+        """Find the run of this request, endpoint and take, or write a new one down, in one transaction.
+
+        Returns:
+            The run, and whether it existed already.
+
+        Raises:
+            BudgetError: If a new run would exceed the budget.
+        """
+        with self._transaction() as db:
+            found = db.execute(
+                "SELECT run_id FROM runs WHERE fingerprint=? AND endpoint=? AND take=?",
+                (plan.fingerprint, plan.endpoint, plan.take),
+            ).fetchone()
+            if found:
+                return self._state(found["run_id"]), True
+            if plan.budget is not None:
+                self._reserve(plan)
+            db.execute(
+                "INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?)",
+                (
+                    *(plan.run_id, plan.fingerprint, plan.endpoint, plan.take, plan.model, plan.tier, plan.seconds),
+                    *(plan.at, json.dumps(plan.request, ensure_ascii=False)),
+                ),
+            )
+            self._insert(db, plan.run_id, Record("planned", plan.at, plan.data))
+            return self._state(plan.run_id), False
+
+    def _reserve(self, plan: Plan) -> None:
+        """Refuse a run that the budget does not cover; what is ambiguous counts in full."""
+        budget = plan.budget
+        asked = plan.data.get("estimate")
+        if budget is None or asked is None:
+            return
+        spent = self.spent(plan.endpoint, budget.currency, plan.budget_since)
+        total = spent + Money.of(asked)
+        if total.amount > budget.amount:
+            raise BudgetError(
+                f"this run costs about {Money.of(asked)} and {spent} of the budget of {budget} is spent or reserved; "
+                f"raise it with budget='{total}', or choose a shorter or smaller video."
+            )
+
+    def append(self, run_id: str, *records: Record) -> RunState:
+        """Append records to a run, durably, and return its state."""
+        with self._transaction() as db:
+            for record in records:
+                self._insert(db, run_id, record)
+            return self._state(run_id)
+
+    @staticmethod
+    def _insert(db: sqlite3.Connection, run_id: str, record: Record) -> None:
+        db.execute(
+            "INSERT INTO records (run_id, at, kind, data) VALUES (?,?,?,?)",
+            (run_id, record.at, record.kind, json.dumps(dict(record.data), ensure_ascii=False)),
+        )
+
+    # --- reading ------------------------------------------------------------------------------------------------
+
+    def _state(self, run_id: str) -> RunState:
+        row = self._db.execute("SELECT * FROM runs WHERE run_id=?", (run_id,)).fetchone()
+        if row is None:
+            raise LedgerError(f"run {run_id!r} is not in {self.path.name}; session.runs() lists those that are.")
+        return self._folded(row)
+
+    def _folded(self, row: sqlite3.Row) -> RunState:
+        start = RunState(
+            **{name: row[name] for name in row.keys() if name != "request"}, request=json.loads(row["request"])
+        )  # noqa: SIM118 - sqlite3.Row iterates over values
+        return fold(start, self._records(row["run_id"]))
+
+    def _records(self, run_id: str) -> Iterable[Record]:
+        rows = self._db.execute("SELECT kind, at, data FROM records WHERE run_id=? ORDER BY seq", (run_id,))
+        return [Record(row["kind"], row["at"], json.loads(row["data"])) for row in rows]
+
+    def state(self, run_id: str) -> RunState:
+        """Return a run's state.
+
+        Raises:
+            LedgerError: If there is no such run.
+        """
+        with self._lock:
+            return self._state(run_id)
+
+    def records(self, run_id: str) -> tuple[Record, ...]:
+        """Return everything that was recorded of a run, oldest first."""
+        with self._lock:
+            return tuple(self._records(run_id))
+
+    def states(self, *, limit: int | None = None, since: float = 0.0, endpoint: str | None = None) -> list[RunState]:
+        """Return runs, newest first."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT * FROM runs WHERE created_at >= ? AND (? IS NULL OR endpoint = ?)"
+                " ORDER BY created_at DESC, rowid DESC LIMIT ?",
+                (since, endpoint, endpoint, -1 if limit is None else limit),
+            ).fetchall()
+            return [self._folded(row) for row in rows]
+
+    def find(self, fingerprint: str, endpoint: str) -> RunState | None:
+        """Return the newest run of a request, None where there is none."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT * FROM runs WHERE fingerprint=? AND endpoint=? ORDER BY take DESC LIMIT 1", (fingerprint, endpoint)
+            ).fetchone()
+            return self._folded(row) if row else None
+
+    def takes(self, fingerprint: str, endpoint: str) -> int:
+        """Return the highest take of a request, 0 where there is none."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT max(take) FROM runs WHERE fingerprint=? AND endpoint=?", (fingerprint, endpoint)
+            ).fetchone()
+            return row[0] or 0
+
+    def spent(self, endpoint: str, currency: str, since: float) -> Money:
+        """Return what runs since a date cost or may cost in a currency."""
+        total = Money.of(f"0 {currency}")
+        for state in self.states(since=since, endpoint=endpoint):
+            # what is planned is reserved: it may be sent at any moment
+            cost = state.estimate if state.phase is RunPhase.PLANNED else state.cost
+            if cost is not None and cost.currency == currency:
+                total = total + cost
+        return total
+
+    def took(self, endpoint: str, model: str, tier: str, seconds: int, limit: int = 50) -> list[float]:
+        """Return how many service seconds the last runs of a kind took, newest first."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT r.data FROM records r JOIN runs USING (run_id) WHERE endpoint=? AND model=? AND tier=? AND"
+                " seconds=? AND kind='observed' AND json_extract(r.data, '$.took_s') IS NOT NULL"
+                " ORDER BY r.seq DESC LIMIT ?",
+                (endpoint, model, tier, seconds, limit),
+            ).fetchall()
+        return [float(json.loads(row["data"])["took_s"]) for row in rows]
+
+    # --- who watches --------------------------------------------------------------------------------------------
+
+    def claim(self, run_id: str, now: float) -> bool:
+        """Take (or keep) the watch over a run; False while another living process has it."""
+        with self._transaction() as db:
+            row = db.execute("SELECT owner, until FROM leases WHERE run_id=?", (run_id,)).fetchone()
+            if row and row["owner"] != self.owner and row["until"] > now and _may_live(row["owner"]):
+                return False
+            db.execute("INSERT OR REPLACE INTO leases VALUES (?,?,?)", (run_id, self.owner, now + LEASE_S))
+            return True
+
+    def renew(self, now: float) -> set[str]:
+        """Keep the watch over all runs that this process has; return them."""
+        with self._transaction() as db:
+            db.execute("UPDATE leases SET until=? WHERE owner=?", (now + LEASE_S, self.owner))
+            rows = db.execute("SELECT run_id FROM leases WHERE owner=?", (self.owner,))
+            return {row["run_id"] for row in rows}
+
+    def is_watched(self, run_id: str, now: float) -> bool:
+        """Whether a living process has the watch over a run."""
+        with self._lock:
+            row = self._db.execute("SELECT owner, until FROM leases WHERE run_id=?", (run_id,)).fetchone()
+        return bool(row) and row["until"] > now and _may_live(row["owner"])
+
+    def release(self, run_id: str) -> None:
+        """Give the watch over a run back."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM leases WHERE run_id=? AND owner=?", (run_id, self.owner))
+
+
+def _may_live(owner: str) -> bool:
+    """Whether the process that holds a lease may be alive; only a dead one on this very machine is certain."""
+    host, pid, _ = owner.rsplit(":", 2)
+    if host != socket.gethostname() or os.name != "posix":
+        return True
+    if int(pid) == os.getpid():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,301 @@
+"""Repairs for pictures: crop, pad, scale, flatten, turn upright, make RGB.
+
+Nothing is mended unless it is asked for, and nothing silently: each repair returns the new picture with a record of what
+was done and what it cost. That goes straight into a request (``first_frame=wan.crop("cat.png", ratio="3:4")``), or into
+the next repair.
+"""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from wan_nb import content, pixels
+from wan_nb.boxes import Box, Ratio, fit_between, inner_box, outer_canvas
+from wan_nb.errors import GeometryError, MediaError
+from wan_nb.geometry import Size
+from wan_nb.media import load
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Mending:
+    """What one repair did."""
+
+    action: str
+    """The repair's name: crop, pad, scale_into, flatten, upright, to_rgb."""
+    text: str
+    """What was done, in words."""
+    before: Size
+    """Size that went in, in pixels, as it is shown (for `upright`: as it was stored)."""
+    after: Size
+    """Size that came out, in pixels."""
+    box: Box | None = None
+    """Crop: what was kept, in the old picture. Pad: where the old picture lies in the new one."""
+    changed: bool = True
+    """False if there was nothing to mend."""
+    small_before: bytes = field(default=b"", repr=False, compare=False)
+    """JPEG for showing."""
+    small_after: bytes = field(default=b"", repr=False, compare=False)
+    """JPEG for showing."""
+
+    @property
+    def lost_percent(self) -> float:
+        """Share of the old picture's area that is gone; 0 unless it was cropped."""
+        return 100 * (1 - self.after.area / self.before.area) if self.action == "crop" else 0.0
+
+    @property
+    def added_percent(self) -> float:
+        """Share of the new picture's area that is padding; 0 unless it was padded."""
+        return 100 * (1 - self.before.area / self.after.area) if self.action == "pad" else 0.0
+
+    def __str__(self) -> str:
+        return f"{self.action}: {self.text}"
+
+    def _repr_html_(self) -> str:
+        before = pixels.figure(self.small_before, f"before: {self.before}")
+        after = pixels.figure(self.small_after, f"after: {self.after}")
+        return f"<div>{before}{after}<div>{html.escape(str(self))}</div></div>"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mended:
+    """A repaired picture with the record of its repairs; `wan_nb.load` and every media field of a request take it."""
+
+    picture: Picture
+    """The new picture."""
+    record: Mending
+    """What the last repair did."""
+    earlier: tuple[Mending, ...] = ()
+    """The repairs before it, oldest first."""
+    name: str = "picture"
+    """Name for people, of the first source."""
+
+    @property
+    def size(self) -> Size:
+        """Width and height in pixels."""
+        return Size(*self.picture.size)
+
+    def __str__(self) -> str:
+        return "\n".join([f"{self.name}: {self.size}", *map(str, (*self.earlier, self.record))])
+
+    def _repr_html_(self) -> str:
+        return "".join(record._repr_html_() for record in (*self.earlier, self.record))
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/plain": str(self), "text/html": self._repr_html_()}
+
+
+def crop(
+    source: object,
+    *,
+    ratio: Ratio | None = None,
+    size: Size | tuple[int, int] | str | None = None,
+    focus: tuple[float, float] = (0.5, 0.5),
+) -> Mended:
+    """Cut out the largest box of a ratio, or a box of a size; nothing is scaled.
+
+    Args:
+        source: Anything `wan_nb.media.load` takes, or a `Mended`.
+        ratio: Width over height of the result, exact.
+        size: Pixels of the result, instead of a ratio.
+        focus: What the box is centred on as far as the edges let it, from (0, 0) top left to (1, 1) bottom right.
+
+    Raises:
+        GeometryError: If the box does not fit in the picture, or not exactly one of `ratio` and `size` is given.
+        MediaError: If the picture cannot be read.
+
+    Example:
+        >>> from PIL import Image
+        >>> print(crop(Image.new("RGB", (1000, 700)), ratio="3:4").record)
+        crop: kept 525×700 of 1000×700 from (237, 0); 47.5 % of the area lost
+    """
+    old = _take(source)
+    box = inner_box(old.size, ratio=ratio, size=size, focus=focus)
+    kept = Size(box[2] - box[0], box[3] - box[1])
+    if kept == old.size:
+        return _done(old, old.picture, "crop", "nothing, it has that shape", box=box, changed=False)
+    lost = 100 * (1 - kept.area / old.size.area)
+    text = f"kept {kept} of {old.size} from ({box[0]}, {box[1]}); {lost:.1f} % of the area lost"
+    return _done(old, old.picture.crop(box), "crop", text, box=box)
+
+
+def pad(
+    source: object,
+    *,
+    ratio: Ratio | None = None,
+    size: Size | tuple[int, int] | str | None = None,
+    fill: str = "#000",
+) -> Mended:
+    """Put the picture in the middle of the smallest canvas of a ratio, or of a canvas of a size; nothing is scaled.
+
+    Args:
+        source: Anything `wan_nb.media.load` takes, or a `Mended`.
+        ratio: Width over height of the result, exact.
+        size: Pixels of the result, instead of a ratio.
+        fill: A colour (``"#204060"``, ``"white"``), ``"blur"`` (the picture enlarged and blurred) or ``"mirror"``.
+
+    Raises:
+        GeometryError: If the canvas is smaller than the picture or beyond 180 megapixels, or not exactly one of `ratio`
+            and `size` is given.
+        MediaError: If the picture cannot be read, or the fill is no colour.
+
+    Example:
+        >>> from PIL import Image
+        >>> print(pad(Image.new("RGB", (1000, 700)), ratio="3:4").record)
+        pad: 1000×700 put on 1002×1336 at (1, 318) with #000; 47.7 % of the new area is padding
+    """
+    old = _take(source)
+    canvas, box = outer_canvas(old.size, ratio=ratio, size=size)
+    if canvas.area > content.PIXEL_CEILING:
+        raise GeometryError(f"a canvas of {canvas} is too large; 180 megapixels are allowed, crop instead.")
+    if canvas == old.size:
+        return _done(old, old.picture, "pad", "nothing, it has that shape", box=box, changed=False)
+    picture, note = pixels.smooth(old.picture)
+    result = pixels.background(picture, canvas, box, fill)
+    result.paste(picture, box[:2])
+    result.info = dict(picture.info)
+    added = 100 * (1 - old.size.area / canvas.area)
+    text = f"{old.size} put on {canvas} at {box[:2]} with {fill}; {added:.1f} % of the new area is padding{note}"
+    return _done(old, result, "pad", text, box=box)
+
+
+def scale_into(source: object, low: int = 240, high: int = 8000) -> Mended:
+    """Scale as little as possible until both sides are within bounds; a picture within them stays as it is.
+
+    The ratio stays exact where whole pixels allow it within 3 % of the size; otherwise one side is rounded, and the record
+    says by how much the ratio moved.
+
+    Args:
+        source: Anything `wan_nb.media.load` takes, or a `Mended`.
+        low: Pixels that the shorter side has at least. 240 and 8000 are the documents' bounds (S001; FACTS §1.4).
+        high: Pixels that the longer side has at most.
+
+    Raises:
+        GeometryError: If no scale brings both sides within bounds.
+        MediaError: If the picture cannot be read.
+
+    Example:
+        >>> from PIL import Image
+        >>> print(scale_into(Image.new("RGB", (320, 180))).record)
+        scale_into: 320×180 scaled to 432×243, ratio exact
+    """
+    from PIL import Image
+
+    old = _take(source)
+    whole = old.size
+    new = fit_between(whole, low, high)
+    if new == whole:
+        return _done(old, old.picture, "scale_into", f"nothing, {whole} fits", changed=False)
+    picture, note = pixels.smooth(old.picture)
+    moved = 100 * float(new.ratio / whole.ratio - 1)
+    text = f"{whole} scaled to {new}, {f'ratio moved by {moved:+.3f} %' if moved else 'ratio exact'}{note}"
+    return _done(old, picture.resize((new.width, new.height), Image.Resampling.LANCZOS), "scale_into", text)
+
+
+def flatten(source: object, background: str = "white") -> Mended:
+    """Lay what is transparent over a colour: the service takes no alpha.
+
+    Args:
+        source: Anything `wan_nb.media.load` takes, or a `Mended`.
+        background: A colour such as ``"white"`` or ``"#204060"``.
+
+    Raises:
+        MediaError: If the picture cannot be read, or the background is no colour.
+    """
+    old = _take(source)
+    if not old.picture.has_transparency_data:
+        return _done(old, old.picture, "flatten", "nothing, it has no alpha", changed=False)
+    opaque = old.picture.convert("RGBA").getchannel("A").histogram()[255]
+    share = 100 * (1 - opaque / old.size.area)
+    picture = pixels.plain(old.picture, background)
+    text = f"alpha laid over {background}; {share:.1f} % of the pixels were not opaque"
+    return _done(old, picture, "flatten", text)
+
+
+def upright(source: object) -> Mended:
+    """Turn the stored pixels as EXIF says, so that everybody sees the picture the same way round.
+
+    Raises:
+        MediaError: If the picture cannot be read.
+    """
+    old = _take(source)
+    if old.records and old.records[-1].action == "upright":
+        return Mended(old.picture, old.records[-1], old.records[:-1], old.name)
+    return _done(old, old.picture, "upright", "nothing, EXIF does not turn it", changed=False)
+
+
+def to_rgb(source: object) -> Mended:
+    """Make it 8-bit RGB: CMYK, palette, grey and 16-bit pictures; by the picture's own colour profile where it has one.
+
+    Alpha is laid over white; use `flatten` first for another background.
+
+    Raises:
+        MediaError: If the picture cannot be read, or its values are not brightness.
+    """
+    old = _take(source)
+    alpha = ", alpha laid over white" if old.picture.has_transparency_data else ""
+    picture, how = pixels.rgb(old.picture)
+    if not how:
+        return _done(old, old.picture, "to_rgb", "nothing, it is RGB", changed=False)
+    return _done(old, picture, "to_rgb", how + alpha)
+
+
+# --- how it is done ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A picture to mend: upright, decoded, ours alone."""
+
+    picture: Picture
+    name: str
+    records: tuple[Mending, ...]
+
+    @property
+    def size(self) -> Size:
+        return Size(*self.picture.size)
+
+
+def _take(source: object) -> _Taken:
+    """Open a source. What has to be done to it before any repair is recorded like a repair."""
+    from PIL import Image, ImageOps
+
+    records: tuple[Mending, ...] = ()
+    if isinstance(source, Mended):
+        return _Taken(source.picture, source.name, (*source.earlier, source.record))
+    if isinstance(source, Image.Image):
+        stored, name, animated = source, f"picture {source.width}×{source.height}", False
+    else:
+        media = load(source)
+        stored, name, animated = media.stored(), media.name, media.animated
+    try:
+        stored.load()
+        orientation = stored.getexif().get(pixels.ORIENTATION, 1)
+        picture = ImageOps.exif_transpose(stored)
+    except Exception as error:  # a PIL image opened elsewhere can break in every way a file can
+        raise MediaError(f"{name!r} is broken ({content.reason(error)}); copy or export it again.") from None
+    old = _Taken(stored, name, ())
+    if animated:
+        records = (_mending(old, picture, "still", "its first frame is used, it is animated"),)
+    if orientation in range(2, 9):
+        text = f"turned or mirrored as its EXIF says (orientation {orientation})"
+        records = (*records, _mending(old, picture, "upright", text))
+    return _Taken(picture, name, records)
+
+
+def _mending(
+    old: _Taken, picture: Picture, action: str, text: str, *, box: Box | None = None, changed: bool = True
+) -> Mending:
+    small = pixels.jpeg(old.picture)
+    new_small = pixels.jpeg(picture) if changed else small
+    return Mending(action, text, old.size, Size(*picture.size), box, changed, small, new_small)
+
+
+def _done(
+    old: _Taken, picture: Picture, action: str, text: str, *, box: Box | None = None, changed: bool = True
+) -> Mended:
+    return Mended(picture, _mending(old, picture, action, text, box=box, changed=changed), old.records, old.name)

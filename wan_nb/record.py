@@ -1,0 +1,310 @@
+"""The journal's vocabulary: what is recorded of a run, and the fold that turns records into its state.
+
+Pure: no database, no clock. A record is a kind, a date and a small dict; `fold` applies them in order. A kind that this version does not
+know is passed over and kept: a newer version may have written it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from wan_nb.geometry import Size
+from wan_nb.pricing import Money
+from wan_nb.task import TaskStatus
+
+LIFE_S = 24 * 3600.0
+"""The service keeps a task and its result for 24 hours (seeds 000, 001, 003)."""
+
+
+class RunPhase(StrEnum):
+    """Where a run stands. Three things must not share a word: `AMBIGUOUS` (the submission's answer was lost), the service's
+    status UNKNOWN (it knows no such task now), and UNRECOGNISED (a status word that no document names)."""
+
+    PLANNED = "planned"
+    """Written down; nothing was sent."""
+    SENDING = "sending"
+    """About to be sent, or sent without an answer yet."""
+    AMBIGUOUS = "ambiguous"
+    """Sent, and the answer lost: it may exist and be billed. Never sent again by itself."""
+    REJECTED = "rejected"
+    """The service said no; nothing runs."""
+    SUBMITTED = "submitted"
+    """The service has it; `task_status` says more."""
+    SUCCEEDED = "succeeded"
+    """The video exists at the service and is being fetched."""
+    SAVED = "saved"
+    """The video is in the folder."""
+    FAILED = "failed"
+    """The service gave up; not billed."""
+    CANCELED = "canceled"
+    """Called back before it ran."""
+    EXPIRED = "expired"
+    """Older than 24 hours; the service has forgotten it."""
+    LOST = "lost"
+    """It succeeded, and its file can no longer be fetched."""
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return self not in (RunPhase.PLANNED, RunPhase.SENDING, RunPhase.SUBMITTED, RunPhase.SUCCEEDED)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing is billed: never sent, refused, failed or called back."""
+        return self in (RunPhase.PLANNED, RunPhase.REJECTED, RunPhase.FAILED, RunPhase.CANCELED)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of the journal."""
+
+    kind: str
+    """``planned``, ``sending``, ``submitted`` … (see `fold`)."""
+    at: float
+    """Epoch seconds."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """What happened; never a key, a header, a signed address or a picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFile:
+    """A video in the folder, as read from its MP4."""
+
+    path: str
+    """Relative to the session's folder."""
+    sha256: str
+    """Of the bytes as the service gave them."""
+    nbytes: int
+    """Bytes."""
+    size: Size
+    """Pixels."""
+    fps: float
+    """Frames a second."""
+    duration_s: float
+    """Seconds."""
+    has_audio: bool
+    """Whether there is sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """Everything the journal knows of a run, at one moment."""
+
+    run_id: str
+    """Short id, unique in the folder."""
+    fingerprint: str
+    """Hash of the request."""
+    endpoint: str
+    """``"simulator"`` or the base URL."""
+    take: int
+    """1 for the first sample of a request, 2 for the next."""
+    model: str
+    """Model id as sent."""
+    tier: str
+    """Resolution tier."""
+    seconds: int
+    """Seconds asked for."""
+    created_at: float
+    """Epoch seconds."""
+    request: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """`VideoRequest.to_record`."""
+    phase: RunPhase = RunPhase.PLANNED
+    """Where it stands."""
+    task_status: TaskStatus | None = None
+    """Last word of the service."""
+    task_id: str = ""
+    """The service's id."""
+    request_id: str = ""
+    """The service's id of the last answer that mattered."""
+    region: str = ""
+    """Where it was sent."""
+    submitted_at: float | None = None
+    """Epoch seconds when the service took it."""
+    running_at: float | None = None
+    """Epoch seconds when it was first seen running."""
+    ended_at: float | None = None
+    """Epoch seconds when the service's task ended, as far as known here."""
+    took_s: float | None = None
+    """Service seconds from submission to end."""
+    code: str = ""
+    """Error code, where there is one."""
+    message: str = ""
+    """Error text, where there is one."""
+    estimate: Money | None = None
+    """Price by list when it was planned."""
+    billed_s: float | None = None
+    """Seconds that the service counts."""
+    actual_prompt: str = ""
+    """The prompt as rewritten, where given back."""
+    result_host: str = ""
+    """Host that the file comes from."""
+    predicted: Size | None = None
+    """Size that was predicted."""
+    file: SavedFile | None = None
+    """The video, once saved."""
+    again_of: str = ""
+    """Run that this one repeats."""
+    unwatched: str = ""
+    """Why nobody asks about it any more; empty while somebody does."""
+
+    @property
+    def created(self) -> datetime:
+        """When it was planned (aware, local time)."""
+        return datetime.fromtimestamp(self.created_at, UTC).astimezone()
+
+    @property
+    def deadline(self) -> float | None:
+        """Epoch seconds when the service forgets it."""
+        return None if self.submitted_at is None else self.submitted_at + LIFE_S
+
+    @property
+    def is_live(self) -> bool:
+        """Whether somebody should be asking about it or fetching it."""
+        return self.phase in (RunPhase.SUBMITTED, RunPhase.SUCCEEDED)
+
+    @property
+    def cost(self) -> Money | None:
+        """What it counts for in the budget: nothing where it is free, else the estimate for the seconds billed."""
+        if self.estimate is None:
+            return None
+        if self.phase.is_free:
+            return Money(Decimal(0), self.estimate.currency)
+        if self.billed_s is not None and self.seconds:
+            return Money(self.estimate.amount * Decimal(str(self.billed_s)) / self.seconds, self.estimate.currency)
+        return self.estimate
+
+
+def fold(state: RunState, records: Iterable[Record]) -> RunState:
+    """Apply records in order.
+
+    Example:
+        >>> start = RunState("r1", "v1:0", "simulator", 1, "wan2.7-i2v", "720P", 5, 0.0)
+        >>> fold(start, [Record("sending", 1.0), Record("submitted", 2.0, {"task_id": "t"})]).phase
+        <RunPhase.SUBMITTED: 'submitted'>
+    """
+    for record in records:
+        step = _STEPS.get(record.kind)
+        if step is not None:
+            state = step(state, record)
+    return state
+
+
+def _planned(state: RunState, record: Record) -> RunState:
+    data = record.data
+    return replace(
+        state,
+        estimate=Money.of(data["estimate"]) if data.get("estimate") else None,
+        predicted=Size.of(data["predicted"]) if data.get("predicted") else None,
+        again_of=str(data.get("again_of") or ""),
+    )
+
+
+def _sending(state: RunState, record: Record) -> RunState:
+    return replace(state, phase=RunPhase.SENDING, region=str(record.data.get("region") or ""))
+
+
+def _unsent(state: RunState, record: Record) -> RunState:
+    """Nothing left this machine: back to where it was, with the reason."""
+    return replace(state, phase=RunPhase.PLANNED, message=str(record.data.get("message") or ""))
+
+
+def _submitted(state: RunState, record: Record) -> RunState:
+    return replace(
+        state,
+        phase=RunPhase.SUBMITTED,
+        task_status=TaskStatus.read(record.data.get("status") or "PENDING"),
+        task_id=str(record.data["task_id"]),
+        request_id=str(record.data.get("request_id") or ""),
+        submitted_at=record.at,
+        code="",
+        message="",
+    )
+
+
+def _ended(phase: RunPhase) -> Any:
+    def step(state: RunState, record: Record) -> RunState:
+        data = record.data
+        return replace(
+            state,
+            phase=phase,
+            code=str(data.get("code") or ""),
+            message=str(data.get("message") or ""),
+            request_id=str(data.get("request_id") or state.request_id),
+            ended_at=record.at,
+        )
+
+    return step
+
+
+_BY_STATUS = {
+    TaskStatus.SUCCEEDED: RunPhase.SUCCEEDED,
+    TaskStatus.FAILED: RunPhase.FAILED,
+    TaskStatus.CANCELED: RunPhase.CANCELED,
+}
+
+
+def _observed(state: RunState, record: Record) -> RunState:
+    data = record.data
+    status = TaskStatus.read(data.get("status"))
+    changed = replace(
+        state,
+        phase=_BY_STATUS.get(status, RunPhase.SUBMITTED),
+        task_status=status,
+        running_at=state.running_at or (record.at if status is TaskStatus.RUNNING else None),
+        unwatched="",
+    )
+    if not status.is_terminal:
+        return changed
+    return replace(
+        changed,
+        ended_at=record.at,
+        took_s=data.get("took_s"),
+        code=str(data.get("code") or ""),
+        message=str(data.get("message") or ""),
+        request_id=str(data.get("request_id") or state.request_id),
+        billed_s=data.get("billed_s"),
+        actual_prompt=str(data.get("actual_prompt") or ""),
+        result_host=str(data.get("result_host") or ""),
+    )
+
+
+def _saved(state: RunState, record: Record) -> RunState:
+    data = record.data
+    return replace(
+        state,
+        phase=RunPhase.SAVED,
+        file=SavedFile(
+            path=data["path"],
+            sha256=data["sha256"],
+            nbytes=data["nbytes"],
+            size=Size.of(data["size"]),
+            fps=data["fps"],
+            duration_s=data["duration_s"],
+            has_audio=data["has_audio"],
+        ),
+        unwatched="",
+    )
+
+
+def _unwatched(state: RunState, record: Record) -> RunState:
+    return replace(state, unwatched=str(record.data.get("reason") or "nobody asks"))
+
+
+_STEPS = {
+    "planned": _planned,
+    "sending": _sending,
+    "unsent": _unsent,
+    "submitted": _submitted,
+    "ambiguous": _ended(RunPhase.AMBIGUOUS),
+    "rejected": _ended(RunPhase.REJECTED),
+    "observed": _observed,
+    "expired": _ended(RunPhase.EXPIRED),
+    "lost": _ended(RunPhase.LOST),
+    "saved": _saved,
+    "unwatched": _unwatched,
+}

@@ -1,0 +1,314 @@
+"""A request: what a user wants, as one value for all families.
+
+Fields are named as users know them and stay None unless given, so that the service's own defaults hold. Media are measured when the
+request is made and frozen with it: what was checked, priced and hashed is what will be sent. No I/O happens here; `wan_nb.media`
+measures, `wan_nb.problems` judges, `wan_nb.client` sends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from dataclasses import replace as _replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from wan_nb import catalog
+from wan_nb.catalog import Family, ModelSpec
+from wan_nb.errors import ConfigError, RequestError
+from wan_nb.geometry import Size, predict
+from wan_nb.media import Media, load
+from wan_nb.problems import Place, Problem, find_problems
+
+MEDIA_FIELDS: Mapping[str, str] = {
+    "first_frame": "image",
+    "first_clip": "video",
+    "last_frame": "image",
+    "driving_audio": "audio",
+}
+"""Fields that hold a picture, clip or audio, in the order of the wire's ``media[]``, with their kind."""
+
+_INPUT_NAMES: Mapping[Family, Mapping[str, str]] = {
+    "i2v": {"first_frame": "img_url", "driving_audio": "audio_url"},
+    "kf2v": {"first_frame": "first_frame_url", "last_frame": "last_frame_url"},
+    "media": {},
+}
+_INPUT_TEXTS = ("prompt", "negative_prompt", "template")
+_PARAMETERS = ("resolution", "duration", "prompt_extend", "shot_type", "audio", "watermark", "seed")
+_SIGNED = ("signature", "expires", "token", "credential", "x-amz-", "x-oss-", "security")
+
+
+@dataclass(frozen=True)
+class VideoRequest:
+    """What to make: a model, its media, a prompt and parameters.
+
+    Media take a path, URL, ``oss://`` or data URI, bytes, PIL image, numpy array, or a finished video.
+
+    Raises:
+        MediaError: If a medium is of a type that cannot be one (a bad *file* is a problem, not an exception).
+
+    Example:
+        >>> request = VideoRequest("wan2.2-kf2v-flash", prompt="a cat looks up", first_frame="https://x.example/cat.png")
+        >>> [problem.field for problem in request.problems()]
+        ['last_frame']
+        >>> request.payload()["input"]["first_frame_url"]
+        'https://x.example/cat.png'
+    """
+
+    model: str
+    """Model id or alias as in the catalogue; another id needs `family`."""
+    prompt: str | None = None
+    """What should happen; each model cuts it at its own length."""
+    first_frame: Any = None
+    """The picture that the video starts with; gives its shape."""
+    last_frame: Any = None
+    """The picture that the video ends with."""
+    first_clip: Any = None
+    """A clip that the video goes on from (2.7); `duration` is then the total length."""
+    driving_audio: Any = None
+    """Speech or music that the video follows; longer audio is cut, shorter leaves silence."""
+    resolution: str | None = None
+    """Tier: ``"480P"``, ``"720P"`` or ``"1080P"``."""
+    duration: int | None = None
+    """Seconds of video."""
+    negative_prompt: str | None = None
+    """What should not be seen."""
+    template: str | None = None
+    """Name of an effect; the prompt is then ignored."""
+    audio: bool | None = None
+    """The sound switch: False gives a silent video where the model has the switch."""
+    prompt_extend: bool | None = None
+    """Whether the service rewrites the prompt (it does, unless False)."""
+    shot_type: str | None = None
+    """``"single"`` or ``"multi"``; acts only while the prompt is rewritten."""
+    watermark: bool | None = None
+    """Whether "AI Generated" is written into the picture."""
+    seed: int | None = None
+    """0 to 2147483647; makes results alike, not identical."""
+    family: Family | None = None
+    """Shape of the request, for a model that the catalogue does not list."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters that this toolkit does not know, sent as they are, with a warning."""
+
+    def __post_init__(self) -> None:
+        for name, kind in MEDIA_FIELDS.items():
+            source = getattr(self, name)
+            if source is not None:
+                object.__setattr__(self, name, load(source, kind))  # type: ignore[arg-type]
+
+    # --- what it comes to ---------------------------------------------------------------------------------------
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's row; for an unlisted model, the widest row of its family.
+
+        Raises:
+            ConfigError: If the model is not listed and no family is given.
+        """
+        found = catalog.find_model(self.model)
+        if found is None and self.family is None:
+            raise ConfigError(f"model {self.model!r} is not in the catalogue; {catalog.suggest(self.model)}")
+        return found or catalog.unlisted(self.model, self.family or "i2v")
+
+    @property
+    def media(self) -> dict[str, Media]:
+        """The media that were given, by field, in wire order."""
+        return {name: value for name in MEDIA_FIELDS if (value := getattr(self, name)) is not None}
+
+    @property
+    def tier(self) -> str:
+        """The tier that will be used: asked for, or the model's default."""
+        return self.resolution or self.spec.default_tier
+
+    @property
+    def seconds(self) -> int:
+        """The seconds that will be made and billed; with a first clip, the total length."""
+        return self.spec.default_duration if self.duration is None else self.duration
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether the video will have an audio track."""
+        sound = self.spec.sound
+        return sound == "always" or (sound == "switch" and self.audio is not False)
+
+    @property
+    def source_size(self) -> Size | None:
+        """Size of the picture or clip that gives the video its shape; None while nobody has seen it (a URL)."""
+        shape = self.first_frame or self.first_clip
+        return shape.size if shape is not None else None
+
+    def predicted_size(self, rule: str | None = None) -> Size | None:
+        """Estimate the video's size; None when the source's size is not known here."""
+        source = self.source_size
+        if source is None or self.tier not in catalog_tiers():
+            return None
+        return predict(source, self.tier, rule or self.spec.rule)
+
+    def problems(self, place: Place | None = None, *, severity: str | None = None) -> tuple[Problem, ...]:
+        """Return everything that is wrong or worth a warning, most severe first; empty means ready.
+
+        Args:
+            place: What the endpoint narrows or lacks; None for the service at large.
+            severity: Only this one: ``"refused"``, ``"wasteful"`` or ``"warning"``.
+        """
+        found = find_problems(self, place or Place())
+        return tuple(problem for problem in found if severity in (None, problem.severity))
+
+    def check(self, place: Place | None = None, *, allow: tuple[str, ...] = ()) -> tuple[Problem, ...]:
+        """Raise if the request must be held back; return the problems that remain.
+
+        Args:
+            place: As for `problems`.
+            allow: Fields whose *wasteful* problems are accepted, or ``("all",)``.
+
+        Raises:
+            RequestError: If anything is refused, or wasteful and not allowed.
+        """
+        found = self.problems(place)
+        held = [
+            problem
+            for problem in found
+            if problem.severity == "refused"
+            or (problem.severity == "wasteful" and problem.field not in allow and "all" not in allow)
+        ]
+        if held:
+            first = held[0]
+            more = f" (and {len(held) - 1} more: request.problems())" if len(held) > 1 else ""
+            way_out = f" To send it all the same: allow={first.field!r}." if first.severity == "wasteful" else ""
+            raise RequestError(f"{first}{way_out}{more}", held)
+        return found
+
+    def replace(self, **changes: Any) -> VideoRequest:
+        """Return a copy with some fields changed.
+
+        Example:
+            >>> VideoRequest("wan2.7-i2v", prompt="a cat").replace(seed=2).seed
+            2
+        """
+        known = {each.name for each in fields(self)}
+        for name in changes:
+            if name not in known:
+                raise RequestError(f"{name!r} is not a field of a request; it has {', '.join(sorted(known))}.")
+        return _replace(self, **changes)
+
+    # --- what is sent -------------------------------------------------------------------------------------------
+
+    def payload(self, url_of: Callable[[Media], str] | None = None) -> dict[str, Any]:
+        """Return the JSON body as the vendor's documents spell it.
+
+        Args:
+            url_of: What stands for each medium; by default its URL, or a data URI of its bytes.
+        """
+        address = url_of or _address
+        family = self.spec.family
+        content: dict[str, Any] = {name: value for name in _INPUT_TEXTS if (value := getattr(self, name)) is not None}
+        names = _INPUT_NAMES[family]
+        if family == "media":
+            content["media"] = [{"type": name, "url": address(medium)} for name, medium in self.media.items()]
+        else:
+            # a medium that the family has no field for is sent under its own name: the service ignores it, and so
+            # does nobody else by accident, since problems() holds such a request back
+            content |= {names.get(name, name): address(medium) for name, medium in self.media.items()}
+        parameters = {name: value for name in _PARAMETERS if (value := getattr(self, name)) is not None}
+        parameters |= self.extra
+        body: dict[str, Any] = {"model": self.model, "input": content}
+        return body | ({"parameters": parameters} if parameters else {})
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the payload with each file replaced by its sha256 and no signed address: what the journal keeps."""
+        return self.payload(_reference)
+
+    @property
+    def fingerprint(self) -> str:
+        """Tagged hash of `canonical`; equal requests have equal fingerprints. Changing this changes every hash.
+
+        Example:
+            >>> VideoRequest("wan2.7-i2v", prompt="a").fingerprint == VideoRequest("wan2.7-i2v", prompt="a").fingerprint
+            True
+        """
+        text = json.dumps(self.canonical(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return "v1:" + hashlib.sha256(text.encode()).hexdigest()
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the given fields for the journal; media as references to their bytes."""
+        record: dict[str, Any] = {"model": self.model}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name in MEDIA_FIELDS:
+                if value is not None:
+                    record[each.name] = {"reference": _reference(value), "name": value.name, "kind": value.kind}
+            elif value is not None and value != {}:
+                record[each.name] = dict(value) if each.name == "extra" else value
+        return record
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any], find: Callable[[str, str], Any]) -> VideoRequest:
+        """Rebuild a request from the journal; `find`(reference, name) gives each medium's source."""
+        given = {each.name: record[each.name] for each in fields(cls) if each.name in record}
+        for name in MEDIA_FIELDS:
+            if name in given:
+                given[name] = find(given[name]["reference"], given[name]["name"])
+        return cls(**given)
+
+    # --- how it is shown ----------------------------------------------------------------------------------------
+
+    def to_curl(self, base_url: str = "https://dashscope-intl.aliyuncs.com/api/v1") -> str:
+        """Return the curl command that would send this; the key stays ``$DASHSCOPE_API_KEY``, pictures are cut short."""
+        body = json.dumps(self.payload(_short_address), indent=2, ensure_ascii=False).replace("'", "'\\''")
+        return "\n".join(
+            (
+                f"curl --location '{base_url}{self.spec.path}' \\",
+                "  -H 'X-DashScope-Async: enable' \\",
+                '  -H "Authorization: Bearer $DASHSCOPE_API_KEY" \\',
+                "  -H 'Content-Type: application/json' \\",
+                f"  -d '{body}'",
+            )
+        )
+
+    def to_python(self) -> str:
+        """Return the Python that makes this request again."""
+        given = []
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is not None and value != {}:
+                given.append(
+                    f"    {each.name}={str(value.path or value.name) if isinstance(value, Media) else value!r},"
+                )
+        quoted = [line if "=" in line else line for line in given]
+        return "\n".join(("wan.VideoRequest(", *quoted, ")"))
+
+    def __repr__(self) -> str:
+        parts = []
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is None or value == {}:
+                continue
+            text = value.name if isinstance(value, Media) else repr(value)
+            parts.append(f"{each.name}={text if len(text) <= 60 else text[:57] + '…'}")
+        return f"VideoRequest({', '.join(parts)})"
+
+
+def catalog_tiers() -> tuple[str, ...]:
+    """Return every tier that has an area."""
+    from wan_nb.geometry import TIER_AREA
+
+    return tuple(TIER_AREA)
+
+
+def _address(medium: Media) -> str:
+    return medium.url if medium.origin in ("url", "oss") else medium.data_uri()
+
+
+def _short_address(medium: Media) -> str:
+    return medium.url if medium.origin in ("url", "oss") else f"data:{medium.mime};base64,…{medium.name}…"
+
+
+def _reference(medium: Media) -> str:
+    """Name a medium for good: bytes by their hash, an address without what signs it."""
+    if medium.origin not in ("url", "oss"):
+        return f"sha256:{medium.sha256}"
+    address = urlsplit(medium.url)
+    signed = any(word in address.query.lower() for word in _SIGNED)
+    return address._replace(query="", fragment="").geturl() if signed else medium.url

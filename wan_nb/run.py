@@ -1,0 +1,343 @@
+"""A run as users hold it: follow it, wait for it, look at its video.
+
+A `Run` is a handle, not the work: it can be dropped, made again from its id, and shared by several cells. Its state is what the journal
+says. Stopping a cell stops waiting, never the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wan_nb import video as files
+from wan_nb.advice import explain
+from wan_nb.engine import TICK_S
+from wan_nb.errors import AmbiguousError, ExpiredError, RunError, StillRunningError, TaskFailedError
+from wan_nb.geometry import Size
+from wan_nb.pricing import Money
+from wan_nb.record import RunPhase, RunState
+from wan_nb.schedule import Usual
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from wan_nb.request import VideoRequest
+    from wan_nb.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A finished video in the session's folder; shown on a cell's last line, it plays."""
+
+    run: Run = field(repr=False)
+    """The run that made it."""
+    path: Path
+    """Where it is."""
+    size: Size
+    """Pixels, read from the file."""
+    duration_s: float
+    """Seconds, read from the file."""
+    fps: float
+    """Frames a second, read from the file."""
+    has_audio: bool
+    """Whether there is sound."""
+    nbytes: int
+    """Bytes."""
+    actual_prompt: str
+    """The prompt as the service rewrote it, where it gives it back."""
+    cost: Money | None
+    """What it cost by list price; None where no price is published."""
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the embedded service made it."""
+        return self.run.session.is_simulated
+
+    def poster(self, width: int = 480) -> bytes:
+        """Return the first frame as a JPEG."""
+        return files.poster(self.path, width)
+
+    def first_frame(self) -> Image:
+        """Return the first frame."""
+        return files.first_frame(self.path)
+
+    def last_frame(self) -> Image:
+        """Return the last frame: a good `first_frame` for the next request."""
+        return files.last_frame(self.path)
+
+    def strip(self, count: int = 6, height: int = 120) -> Image:
+        """Return frames side by side, evenly spaced."""
+        return files.strip(self.path, count, height)
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from wan_nb.widgets import video as view
+
+        return {"text/plain": repr(self), "text/html": view.html(self)}
+
+
+class Run:
+    """A handle on one run of a session; `session.submit()` and `session.runs()` give it.
+
+    Example:
+        >>> import wan_nb as wan  # doctest: +SKIP
+        >>> run = wan.simulated().submit(wan.VideoRequest("wan2.6-i2v-flash", first_frame="cat.png"))  # doctest: +SKIP
+        >>> run.wait().size  # doctest: +SKIP
+        Size(width=1088, height=832)
+    """
+
+    def __init__(self, session: Session, state: RunState, *, existed: bool = False) -> None:
+        self.session = session
+        self.existed = existed
+        self._state = state
+        self._changed = threading.Condition()
+        self._observers: list[Callable[[RunState], None]] = []
+
+    # --- what it is ---------------------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """Short id, unique in the folder."""
+        return self._state.run_id
+
+    @property
+    def state(self) -> RunState:
+        """What the journal knows of it."""
+        return self._state
+
+    @property
+    def request(self) -> VideoRequest:
+        """The request, rebuilt from the journal and the kept files."""
+        return self.session.request_of(self._state)
+
+    @property
+    def notice(self) -> str:
+        """Says that this run existed before it was asked for, and what to do for another; else empty."""
+        if not self.existed:
+            return ""
+        at = f"{self._state.created:%H:%M}"
+        if self._state.phase in (RunPhase.SAVED, RunPhase.SUBMITTED, RunPhase.SUCCEEDED, RunPhase.SENDING):
+            way = f"take={self._state.take + 1} for a new sample"
+        elif self._state.phase is RunPhase.PLANNED:
+            return f"existing run of {at}, not sent yet: it is being sent"
+        else:
+            way = "run.again() for another try"
+        return f"existing run of {at}; {way}"
+
+    @property
+    def usual(self) -> Usual:
+        """How long such runs take."""
+        return self.session.usual(self._state)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Service seconds since submission; once ended, those it took."""
+        state = self._state
+        if state.took_s is not None:
+            return state.took_s
+        if state.submitted_at is None:
+            return 0.0
+        return self.session.clock.service_s(state.submitted_at, state.ended_at)
+
+    @property
+    def video(self) -> Video | None:
+        """The video, once it is saved."""
+        saved = self._state.file
+        if saved is None:
+            return None
+        return Video(
+            run=self,
+            path=self.session.folder / saved.path,
+            size=saved.size,
+            duration_s=saved.duration_s,
+            fps=saved.fps,
+            has_audio=saved.has_audio,
+            nbytes=saved.nbytes,
+            actual_prompt=self._state.actual_prompt,
+            cost=self._state.cost,
+        )
+
+    # --- following ----------------------------------------------------------------------------------------------
+
+    def observe(self, callback: Callable[[RunState], None]) -> Callable[[], None]:
+        """Call back after each change, on the engine's thread; returns what ends it. The callback must be quick."""
+        self._observers.append(callback)
+
+        def end() -> None:
+            with contextlib.suppress(ValueError):
+                self._observers.remove(callback)
+
+        return end
+
+    def _publish(self, state: RunState) -> None:
+        """Take a new state from the journal and tell whoever waits or watches."""
+        with self._changed:
+            self._state = state
+            self._changed.notify_all()
+        for callback in list(self._observers):
+            callback(state)
+
+    def _is_over(self) -> bool:
+        return self._state.phase.is_terminal or bool(self._state.unwatched)
+
+    def wait(self, timeout_s: float | None = None) -> Video:
+        """Block until the video is saved, and return it.
+
+        Args:
+            timeout_s: Real seconds to wait at most; None waits as long as it takes.
+
+        Raises:
+            StillRunningError: If the time is over; the run goes on.
+            TaskFailedError: If the service gave up, with advice.
+            RunError: If there will be no video for another reason.
+        """
+        limit = None if timeout_s is None else self.session.clock.now() + timeout_s
+        try:
+            with self._changed:
+                while not self._is_over():
+                    if limit is not None and self.session.clock.now() >= limit:
+                        raise self._still_running(f"after {timeout_s:g} s")
+                    self._changed.wait(TICK_S)
+        except KeyboardInterrupt:
+            raise self._still_running("you stopped waiting") from None
+        return self._result()
+
+    def __await__(self) -> Generator[Any, None, Video]:
+        return self._wait_async().__await__()
+
+    async def _wait_async(self) -> Video:
+        changed = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        end = self.observe(lambda _: loop.call_soon_threadsafe(changed.set))
+        try:
+            while not self._is_over():
+                changed.clear()
+                # without a tick, a notebook's stop button is only heard at the end
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), TICK_S)
+        finally:
+            end()
+        return self._result()
+
+    async def watch(self) -> AsyncIterator[RunState]:
+        """Yield the state now and after each change, until the run is over."""
+        queue: asyncio.Queue[RunState] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        end = self.observe(lambda state: loop.call_soon_threadsafe(queue.put_nowait, state))
+        try:
+            state = self._state
+            yield state
+            while not (state.phase.is_terminal or state.unwatched):
+                state = await queue.get()
+                yield state
+        finally:
+            end()
+
+    def _still_running(self, why: str) -> StillRunningError:
+        return StillRunningError(
+            f"run {self.id} goes on ({why}): it is {describe(self._state)}; run.wait() or await run waits again."
+        )
+
+    def _result(self) -> Video:
+        """Return the video, or raise why there is none."""
+        state = self._state
+        video = self.video
+        if video is not None:
+            return video
+        if state.phase in (RunPhase.FAILED, RunPhase.REJECTED):
+            advice = explain(state.code, state.message)
+            raise TaskFailedError(
+                f"run {self.id} {state.phase}: {state.code}: {state.message}. {advice.what_to_do}",
+                code=state.code,
+                task_id=state.task_id,
+                request_id=state.request_id,
+                advice=advice,
+            )
+        if state.phase is RunPhase.AMBIGUOUS:
+            raise AmbiguousError(
+                f"run {self.id}: {state.message} It may be running and billed, so it is not sent again by itself;"
+                " look at the console's task list, then run.again() if nothing is there."
+            )
+        if state.phase in (RunPhase.EXPIRED, RunPhase.LOST):
+            raise ExpiredError(f"run {self.id}: {state.message} run.again() makes it anew.")
+        reason = state.unwatched or state.message or str(state.phase)
+        raise RunError(f"run {self.id} has no video: {reason} session.resume() takes it up again.")
+
+    # --- acting -------------------------------------------------------------------------------------------------
+
+    def cancel(self) -> RunState:
+        """Call a queued run back; the service refuses once it runs, and bills it then.
+
+        Raises:
+            ServiceError: If it is not PENDING any more.
+        """
+        return self.session.cancel(self)
+
+    def again(self, **changes: Any) -> Run:
+        """Make the same request once more (with changes, if any), as a new take that is linked to this one."""
+        return self.session.again(self, **changes)
+
+    # --- how it is shown ----------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        notice = f"; {self.notice}" if self.notice else ""
+        return f"Run({self.id}: {self._state.model}, {describe(self._state)}{notice})"
+
+    def _ipython_display_(self) -> None:
+        from wan_nb.widgets import run as view
+
+        view.show(self)
+
+
+class Runs(list[Run]):
+    """Runs, newest first; shown as a table."""
+
+    def __init__(self, runs: Iterable[Run] = ()) -> None:
+        super().__init__(runs)
+
+    def __repr__(self) -> str:
+        return "\n".join(repr(run) for run in self) or "no runs yet"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from wan_nb.widgets import run as view
+
+        return {"text/plain": repr(self), "text/html": view.table_html(self)}
+
+
+_WORDS = {
+    RunPhase.PLANNED: "waiting to be sent",
+    RunPhase.SENDING: "being sent",
+    RunPhase.AMBIGUOUS: "ambiguous: sent, and the answer lost",
+    RunPhase.REJECTED: "rejected",
+    RunPhase.SUCCEEDED: "finished, being fetched",
+    RunPhase.SAVED: "saved",
+    RunPhase.FAILED: "failed",
+    RunPhase.CANCELED: "canceled",
+    RunPhase.EXPIRED: "expired",
+    RunPhase.LOST: "lost",
+}
+
+
+def describe(state: RunState) -> str:
+    """Say in words where a run stands.
+
+    Example:
+        >>> describe(RunState("r1", "v1:0", "simulator", 1, "wan2.7-i2v", "720P", 5, 0.0))
+        'waiting to be sent'
+    """
+    if state.phase is RunPhase.SUBMITTED:
+        status = state.task_status.value if state.task_status else "PENDING"
+        text = {"PENDING": "queued", "RUNNING": "running", "UNKNOWN": "not known to the service (UNKNOWN)"}.get(status, status)
+    else:
+        text = _WORDS[state.phase]
+    if state.code:
+        text += f" ({state.code})"
+    return f"{text}, unwatched: {state.unwatched}" if state.unwatched else text
+

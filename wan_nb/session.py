@@ -1,0 +1,417 @@
+"""A session: one folder bound to one endpoint, and everything that was ever run there.
+
+This module knows all the others and does little itself: it checks and prices a request, has the journal find or make its run, and hands
+the work to the engine. What was simulated and what is live never share a folder, and so never answer for each other.
+"""
+
+from __future__ import annotations
+
+import atexit
+import secrets
+import sys
+import time
+import weakref
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from wan_nb.client import Client
+from wan_nb.clock import Clock
+from wan_nb.endpoint import Endpoint
+from wan_nb.engine import Engine
+from wan_nb.errors import BudgetError, ConfigError, LedgerError
+from wan_nb.follow import Follower
+from wan_nb.geometry import Drift, Size, drift
+from wan_nb.ledger import Ledger, Plan
+from wan_nb.media import Media
+from wan_nb.pricing import Estimate, Money, estimate
+from wan_nb.problems import Place, Problem
+from wan_nb.record import LIFE_S, RunPhase, RunState
+from wan_nb.request import VideoRequest
+from wan_nb.run import Run, Runs
+from wan_nb.schedule import Usual
+
+if TYPE_CHECKING:
+    import httpx
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SHOWN_REGION = "singapore"
+"""Where a simulated run's price is read, to say what it would cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would happen if a request were submitted now; nothing was sent."""
+
+    request: VideoRequest
+    """The request."""
+    problems: tuple[Problem, ...]
+    """Everything that is wrong or worth a warning, for this endpoint."""
+    estimate: Estimate
+    """Price by list; for a simulated session what it would cost in Singapore."""
+    size: Size | None
+    """Predicted size; None while nobody has seen the first frame (a URL)."""
+    drift: Drift | None
+    """How far that is from the first frame's shape."""
+    existing: RunState | None
+    """The run that this very request has already."""
+    usual: Usual
+    """How long such runs take."""
+    is_simulated: bool
+    """Whether it would cost nothing."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it would be sent: nothing refused, nothing wasteful."""
+        return all(problem.severity == "warning" for problem in self.problems)
+
+    def __repr__(self) -> str:
+        lines = [f"{self.request.model}, {self.request.tier}, {self.request.seconds} s"]
+        if self.size:
+            lines.append(f"size   {self.size} (estimate); {self.drift}")
+        free = "free (simulated); live " if self.is_simulated else ""
+        lines.append(f"price  {free}{self.estimate}")
+        lines += [f"{problem.severity}: {problem}" for problem in self.problems] or ["ready"]
+        return "\n".join(lines)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from wan_nb.widgets import preview as view
+
+        return {"text/plain": repr(self), "text/html": view.html(self)}
+
+
+class Session:
+    """One folder bound to one endpoint; made by `wan.simulated()`, `wan.live()` or `wan.gateway()`.
+
+    Args:
+        endpoint: Where calls go.
+        folder: Where journal, videos and frozen inputs are kept.
+        clock: How fast service time runs.
+        budget: What may be spent a day, such as ``"2.00 USD"``; None for no limit.
+        transport: What carries the calls; tests give their own.
+        on_close: Called when the session closes (the simulator stops).
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        folder: Path,
+        *,
+        clock: Clock | None = None,
+        budget: Money | str | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        on_close: Any = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self.folder = folder.expanduser().resolve()
+        self.clock = clock or Clock()
+        self.budget = None if budget is None else Money.of(budget)
+        self._on_close = on_close
+        _prepare(self.folder)
+        self.ledger = Ledger(self.folder / "ledger.sqlite")
+        self.engine = Engine()
+        self._runs: dict[str, Run] = {}
+        self._follower = Follower(
+            engine=self.engine,
+            client=Client(endpoint, transport=transport),
+            ledger=self.ledger,
+            clock=self.clock,
+            folder=self.folder,
+            publish=self._published,
+            usual=self.usual,
+        )
+        self._patrol = self.engine.submit(self._follower.patrol())
+        self._closed = False
+        _OPEN.add(self)
+
+    # --- what it is ---------------------------------------------------------------------------------------------
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether nothing costs anything here."""
+        return self.endpoint.is_simulated
+
+    @property
+    def region(self) -> str:
+        """``"singapore"`` …; empty for simulator and gateways."""
+        return self.endpoint.region
+
+    @property
+    def place(self) -> Place:
+        """What this endpoint narrows of the service at large."""
+        return self.endpoint.place
+
+    @property
+    def label(self) -> str:
+        """What a user should always see: where this is, and whether it costs."""
+        if self.is_simulated:
+            return f"SIMULATED, {self.clock.speed:g}× faster"
+        return self.endpoint.name.capitalize()
+
+    def __repr__(self) -> str:
+        limit = f", budget {self.budget} a day" if self.budget else ""
+        return f"Session({self.label}, {self.folder.name}{limit})"
+
+    # --- asking -------------------------------------------------------------------------------------------------
+
+    def preview(self, request: VideoRequest) -> Preview:
+        """Say what would come of a request here; nothing is sent.
+
+        Example:
+            >>> import wan_nb as wan  # doctest: +SKIP
+            >>> wan.simulated().preview(wan.VideoRequest("wan2.2-i2v-flash", first_frame="cat.png"))  # doctest: +SKIP
+        """
+        found = request.problems(self.place)
+        unknown = any(problem.field in ("model", "family") and problem.severity == "refused" for problem in found)
+        size = None if unknown else request.predicted_size()
+        source = request.source_size
+        return Preview(
+            request=request,
+            problems=found,
+            estimate=Estimate(None, 0, None, request.model) if unknown else self._estimate(request),
+            size=size,
+            drift=drift(source, size) if size and source else None,
+            existing=None if unknown else self._existing(request),
+            usual=Usual.learn(()) if unknown else self._usual(request.model, request.tier, request.seconds),
+            is_simulated=self.is_simulated,
+        )
+
+    def _estimate(self, request: VideoRequest) -> Estimate:
+        return estimate(
+            request.spec.id,
+            region=SHOWN_REGION if self.is_simulated else self.region,
+            tier=request.tier,
+            seconds=request.seconds if isinstance(request.seconds, int) else 0,
+            silent=request.audio is False and request.spec.sound == "switch",
+        )
+
+    def _existing(self, request: VideoRequest) -> RunState | None:
+        return self.ledger.find(request.fingerprint, self.endpoint.identity)
+
+    def _usual(self, model: str, tier: str, seconds: int) -> Usual:
+        return Usual.learn(self.ledger.took(self.endpoint.identity, model, tier, seconds))
+
+    def usual(self, state: RunState) -> Usual:
+        """Say how long runs like this one take: from this folder's own, else what is published."""
+        return self._usual(state.model, state.tier, state.seconds)
+
+    def submit(self, request: VideoRequest, *, take: int = 1, allow: str | tuple[str, ...] = ()) -> Run:
+        """Submit a request, or give the run that it has already.
+
+        Returns at once; the request is in the journal by then. The same request again is the same run, at no cost.
+
+        Args:
+            request: What to make.
+            take: 2, 3 … for another sample of the same request.
+            allow: Fields whose *wasteful* problems are accepted, or ``"all"``; ``"price"`` accepts an unknown price.
+
+        Raises:
+            RequestError: If the request must be held back; nothing was sent.
+            BudgetError: If the budget does not cover it; nothing was sent.
+        """
+        self._check_open()
+        if not isinstance(take, int) or take < 1:
+            raise ConfigError(f"take={take!r} is not a take; it is 1, 2, 3 …")
+        allowed = (allow,) if isinstance(allow, str) else tuple(allow)
+        request.check(self.place, allow=allowed)
+        state, existed = self.ledger.plan(self._plan(request, take, allowed))
+        run = self._handle(state, existed=existed)
+        if state.phase is RunPhase.PLANNED:
+            for medium in request.media.values():
+                self._keep(medium)
+            self.engine.submit(self._follower.send(state.run_id, request))
+        else:
+            self.engine.submit(self._follower.take_up(state))
+        return run
+
+    def _plan(self, request: VideoRequest, take: int, allowed: tuple[str, ...], again_of: str = "") -> Plan:
+        price = self._estimate(request)
+        size = request.predicted_size()
+        data: dict[str, Any] = {"price_source": price.source}
+        if price.money and not self.is_simulated:
+            data["estimate"] = f"{price.money.amount} {price.money.currency}"
+        if size:
+            data["predicted"] = size.wire
+        if again_of:
+            data["again_of"] = again_of
+        if self.budget and price.money is None and "price" not in allowed and not self.is_simulated:
+            raise BudgetError(f"{price}, and this session has a budget; submit(…, allow='price') sends it all the same.")
+        now = self.clock.now()
+        return Plan(
+            run_id=secrets.token_hex(4),
+            fingerprint=request.fingerprint,
+            endpoint=self.endpoint.identity,
+            take=take,
+            model=request.model,
+            tier=request.tier,
+            seconds=request.seconds,
+            at=now,
+            request=request.to_record(),
+            data=data,
+            budget=None if self.is_simulated else self.budget,
+            budget_since=_midnight(now),
+        )
+
+    def again(self, run: Run, **changes: Any) -> Run:
+        """Make a run's request once more, as a new take."""
+        request = run.request.replace(**changes) if changes else run.request
+        takes = self.ledger.takes(request.fingerprint, self.endpoint.identity)
+        return self.submit(request, take=takes + 1, allow="all")
+
+    def cancel(self, run: Run) -> RunState:
+        """Call a queued run back."""
+        self.engine.run(self._follower.cancel(run.id))
+        return run.state
+
+    # --- coming back --------------------------------------------------------------------------------------------
+
+    def runs(self, limit: int | None = 50) -> Runs:
+        """Return what was run in this folder, newest first, after any number of restarts."""
+        return Runs(self._handle(state, existed=True) for state in self.ledger.states(limit=limit))
+
+    def run(self, run_id: str) -> Run:
+        """Return one run by its id.
+
+        Raises:
+            LedgerError: If there is no such run.
+        """
+        return self._handle(self.ledger.state(run_id), existed=True)
+
+    def resume(self) -> Runs:
+        """Take up every run that is still going: ask about it, fetch its video. Sends nothing that was not sent."""
+        self._check_open()
+        since = self.clock.now() - LIFE_S - 3600
+        going = [
+            state
+            for state in self.ledger.states(since=since, endpoint=self.endpoint.identity)
+            if state.is_live or state.phase is RunPhase.SENDING
+        ]
+        runs = Runs(self._handle(state, existed=True) for state in going)
+        for state in going:
+            self.engine.submit(self._follower.take_up(state))
+        return runs
+
+    def request_of(self, state: RunState) -> VideoRequest:
+        """Rebuild a run's request from the journal and the kept files."""
+        return VideoRequest.from_record(state.request, self._kept)
+
+    def form(self, **defaults: Any) -> Any:
+        """Return the form: choose, see the price and the size, submit, follow, watch.
+
+        Args:
+            defaults: Fields of a request to start with.
+        """
+        from wan_nb.widgets.form import Form
+
+        return Form(self, **defaults)
+
+    def later(self, function: Any, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run a blocking function on a worker thread; returns at once. What a widget callback calls."""
+        return self.engine.later(function, *args, **kwargs)
+
+    # --- inputs -------------------------------------------------------------------------------------------------
+
+    def _keep(self, medium: Media) -> None:
+        """Keep the very bytes that were hashed, under their hash."""
+        if medium.origin in ("url", "oss"):
+            return
+        target = self._kept_path(medium.sha256, medium.format)
+        if target.exists():
+            return
+        part = target.with_name(f"{target.name}.{secrets.token_hex(3)}.part")
+        with part.open("wb") as out, medium.open() as source:
+            while block := source.read(1 << 20):
+                out.write(block)
+        part.replace(target)
+
+    def _kept_path(self, sha256: str, kind: str) -> Path:
+        return self.folder / "inputs" / f"{sha256}.{kind.lower()}"
+
+    def _kept(self, reference: str, name: str) -> Any:
+        """Find a medium by its reference in the journal."""
+        if not reference.startswith("sha256:"):
+            return reference
+        found = sorted((self.folder / "inputs").glob(f"{reference.removeprefix('sha256:')}.*"))
+        if not found:
+            raise LedgerError(f"the file {name!r} of this run is no longer in {self.folder.name}/inputs; give it anew.")
+        return found[0]
+
+    # --- handles ------------------------------------------------------------------------------------------------
+
+    def _handle(self, state: RunState, *, existed: bool) -> Run:
+        run = self._runs.get(state.run_id)
+        if run is None:
+            run = self._runs[state.run_id] = Run(self, state, existed=existed)
+        else:
+            run.existed = existed
+        return run
+
+    def _published(self, state: RunState) -> None:
+        run = self._runs.get(state.run_id)
+        if run is not None:
+            run._publish(state)
+
+    # --- leaving ------------------------------------------------------------------------------------------------
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConfigError("this session is closed; make a new one with wan.simulated() or wan.live().")
+
+    def close(self, timeout_s: float = 60.0) -> None:
+        """Wait for what is being sent or fetched, then let go of everything. Runs go on at the service."""
+        if self._closed:
+            return
+        self._closed = True
+        _OPEN.discard(self)
+        limit = time.monotonic() + timeout_s
+        said = False
+        while self._follower.busy and time.monotonic() < limit:
+            if not said:
+                said = True
+                print(f"wan_nb: waiting for {len(self._follower.busy)} run(s) being sent or fetched …", file=sys.stderr)  # noqa: T201 - leaving is the one moment with no other way to speak
+            time.sleep(0.05)
+        self._patrol.cancel()
+        self.engine.submit(self._follower.leave()).exception(timeout=10)
+        self.engine.stop()
+        self.ledger.close()
+        if self._on_close:
+            self._on_close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+_OPEN: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Leave in order: what is being sent or fetched is finished first."""
+    for session in list(_OPEN):
+        session.close()
+
+
+def _prepare(folder: Path) -> None:
+    """Make the folder, and keep it out of version control."""
+    try:
+        for each in ("videos", "inputs"):
+            (folder / each).mkdir(parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"folder {str(folder)!r} cannot be used: {error.strerror}; give folder='…'.") from error
+
+
+def _midnight(now: float) -> float:
+    """Return the start of the local day, in epoch seconds."""
+    day = datetime.fromtimestamp(now).astimezone()
+    return day.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+

@@ -1,0 +1,316 @@
+"""The form as a value that changes: what was chosen, what can be chosen, what is wrong with it. No widgets here.
+
+A view writes the traits of `FormState` and, whenever `revision` grows, paints everything it shows from here: options first, then the
+value. Nothing flows back from a repaint, so a model that lacks the chosen tier cannot push a wrong choice through the
+form (an ipywidgets Dropdown selects its first entry whenever its options are assigned).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from traitlets import Any as AnyTrait
+from traitlets import Bool, HasTraits, Int, TraitError, Unicode, observe, validate
+
+from wan_nb import catalog
+from wan_nb.catalog import ModelSpec
+from wan_nb.errors import RequestError, WanError
+from wan_nb.media import Media, load
+from wan_nb.problems import Place, Problem
+from wan_nb.request import MEDIA_FIELDS, VideoRequest
+from wan_nb.widgets.wording import model_words
+
+if TYPE_CHECKING:
+    from wan_nb.session import Preview
+
+TEXT_FIELDS = ("prompt", "negative_prompt", "template", "shot_type", "seed")
+"""Fields whose empty text means: not given."""
+
+SWITCHES = ("prompt_extend", "audio", "watermark")
+"""Fields that are on, off, or left to the service (None)."""
+
+_CHOSEN = ("model", "resolution", "duration", *TEXT_FIELDS, *SWITCHES, *MEDIA_FIELDS)
+
+
+def at_once(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call `function` here and now: the stand-in for `Session.later` where nobody waits for a screen."""
+    return function(*arguments)
+
+
+class FormState(HasTraits):
+    """What the form holds and what follows from it.
+
+    Args:
+        preview: Says what a request comes to; may block, so it is called through `later`.
+        place: What the endpoint narrows.
+        later: Runs a function, on another thread if it likes (`Session.later`).
+        defaults: Fields of a request to start with.
+
+    Raises:
+        RequestError: If a default is not a field of the form, or its model is not in the catalogue.
+
+    Example:
+        >>> state = FormState(model="wan2.5-i2v-preview", resolution="1080P", duration=10)
+        >>> state.model = "wan2.1-i2v-plus"         # 720P and 5 s alone
+        >>> state.resolution, state.duration
+        ('720P', 5)
+        >>> state.model = "wan2.5-i2v-preview"      # has what was chosen before
+        >>> state.resolution, state.duration
+        ('1080P', 10)
+    """
+
+    model = Unicode(catalog.DEFAULT_MODEL)
+    resolution = Unicode("")
+    duration = Int(0)
+    prompt = Unicode("")
+    negative_prompt = Unicode("")
+    template = Unicode("")
+    shot_type = Unicode("")
+    seed = Unicode("")
+    prompt_extend = AnyTrait(None, allow_none=True)
+    audio = AnyTrait(None, allow_none=True)
+    watermark = AnyTrait(None, allow_none=True)
+    first_frame = AnyTrait(None, allow_none=True)
+    last_frame = AnyTrait(None, allow_none=True)
+    first_clip = AnyTrait(None, allow_none=True)
+    driving_audio = AnyTrait(None, allow_none=True)
+    allow_wasteful = Bool(False)
+    """The user said: send it all the same."""
+    new_sample = Bool(False)
+    """The user wants another result of a request that ran before."""
+    revision = Int(0)
+    """Grows after every change, once everything else has settled."""
+
+    def __init__(
+        self,
+        preview: Callable[[VideoRequest], Preview] | None = None,
+        place: Place | None = None,
+        later: Callable[..., Any] = at_once,
+        **defaults: Any,
+    ) -> None:
+        super().__init__()
+        self.lock = threading.RLock()
+        """Held while the state settles and while a view paints: changes may come from several threads."""
+        self.place = place or Place()
+        self._ask_preview, self._later = preview, later
+        self._settling = 0
+        self._asking = self._asked_again = False
+        self.preview: Preview | None = None
+        """What the endpoint said last; `is_settled` says whether to the present request."""
+        self.problems: tuple[Problem, ...] = ()
+        """What is wrong, most severe first."""
+        self.request: VideoRequest | None = None
+        """The request as it stands."""
+        self.loading: frozenset[str] = frozenset()
+        """Media that are being read just now."""
+        self._latest: dict[str, object] = {}
+        self._wished: dict[str, Any] = {}
+        with self.changing():
+            self._start_with(defaults)
+
+    def _start_with(self, defaults: Mapping[str, Any]) -> None:
+        for name in defaults:
+            if name not in _CHOSEN:
+                near = get_close_matches(name, _CHOSEN, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(_CHOSEN)}."
+                raise RequestError(f"{name!r} is not a field of the form; {hint}")
+        self.model = model = defaults.get("model", self.model)
+        for name, value in defaults.items():
+            if name in MEDIA_FIELDS:
+                setattr(self, name, None if value is None else load(value, MEDIA_FIELDS[name]))  # type: ignore[arg-type]
+            elif name in TEXT_FIELDS:
+                setattr(self, name, "" if value is None else str(value))
+            elif value is not None:
+                try:
+                    setattr(self, name, value)
+                except TraitError:
+                    raise RequestError(f"{name}={value!r} is not a value of the form; leave it out, or choose it there.") from None
+        wanted = VideoRequest(model, resolution=defaults.get("resolution"), duration=defaults.get("duration"))
+        for problem in wanted.problems(self.place, severity="refused"):
+            if problem.field in ("resolution", "duration"):
+                raise RequestError(str(problem), (problem,))
+
+    @validate("model")
+    def _known(self, proposal: Mapping[str, Any]) -> str:
+        name = str(proposal["value"])
+        if catalog.find_model(name) is None:
+            raise RequestError(f"model {name!r} is not in the catalogue; {catalog.suggest(name)}")
+        return name
+
+    # --- what can be chosen -------------------------------------------------------------------------------------
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The row of the chosen model."""
+        return catalog.get_model(self.model)
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """Fields that the chosen model takes; the others are hidden and not sent."""
+        spec = self.spec
+        return frozenset({"model", "prompt", "resolution", "duration"}).union(spec.fields.union, *spec.inputs.union)
+
+    @property
+    def model_options(self) -> tuple[tuple[str, str], ...]:
+        """(label, model id) of every model, those of one kind together."""
+        names = list(catalog.MODELS)
+        if self.model not in names:  # an alias stays as the user wrote it: it is what is sent
+            names.insert(names.index(self.spec.id), self.model)
+        order = {family: place for place, family in enumerate(("i2v", "kf2v", "media"))}
+        names.sort(key=lambda name: order[catalog.get_model(name).family])
+        return tuple((model_words(catalog.get_model(name), name, self.place.region), name) for name in names)
+
+    @property
+    def resolution_options(self) -> tuple[str, ...]:
+        """Tiers of the chosen model."""
+        return tuple(sorted(self.spec.tiers.union, key=lambda tier: int(tier[:-1])))
+
+    @property
+    def duration_options(self) -> tuple[int, ...]:
+        """Seconds that the chosen model offers here, in order."""
+        return tuple(sorted(self.spec.durations_in(self.place.region).union))
+
+    # --- what follows -------------------------------------------------------------------------------------------
+
+    def problems_of(self, field: str) -> tuple[Problem, ...]:
+        """Return what is wrong with one field."""
+        return tuple(problem for problem in self.problems if problem.field == field)
+
+    def is_missing(self, field: str) -> bool:
+        """Whether a field only waits to be filled: nothing in it yet, so nothing wrong was done."""
+        return field in MEDIA_FIELDS and getattr(self, field) is None
+
+    @property
+    def wasteful(self) -> tuple[str, ...]:
+        """Fields that the service would bill for and cut or ignore."""
+        return tuple(dict.fromkeys(problem.field for problem in self.problems if problem.severity == "wasteful"))
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is being read or asked: what is shown is about the present request."""
+        return not self.loading and not self._asking
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether Submit may be pressed."""
+        refused = any(problem.severity == "refused" for problem in self.problems)
+        held = bool(self.wasteful) and not self.allow_wasteful
+        return self.request is not None and not self.loading and not refused and not held
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Make several changes and settle once."""
+        with self.lock:
+            self._settling += 1
+            try:
+                yield
+            finally:
+                self._settling -= 1
+                if not self._settling:
+                    self._settling = 1
+                    try:
+                        self._settle()
+                    finally:
+                        self._settling = 0
+                    self.revision += 1
+
+    def load(self, field: str, source: object) -> None:
+        """Read a medium (path, URL, upload); an empty text takes it out. The latest call for a field wins.
+
+        Args:
+            field: ``"first_frame"``, ``"last_frame"``, ``"first_clip"`` or ``"driving_audio"``.
+            source: Whatever `wan_nb.media.load` takes.
+        """
+        text = source.strip().strip("\"'") if isinstance(source, str) else source
+        ticket = object()
+        with self.changing():
+            self._latest[field] = ticket
+            if text == "" or text is None:
+                setattr(self, field, None)
+                self.loading -= {field}
+                return
+            self.loading |= {field}
+        self._later(self._read, field, text, ticket)
+
+    def _read(self, field: str, source: object, ticket: object) -> None:
+        kind = MEDIA_FIELDS[field]
+        try:
+            medium = load(source, kind)  # type: ignore[arg-type]
+        except WanError as error:
+            medium = Media(kind, "memory", "upload", error=str(error))  # type: ignore[arg-type]
+        with self.changing():
+            if self._latest.get(field) is ticket:
+                setattr(self, field, medium)
+                self.loading -= {field}
+
+    # --- settling -----------------------------------------------------------------------------------------------
+
+    @observe(*_CHOSEN, "allow_wasteful", "new_sample")
+    def _changed(self, change: Mapping[str, Any]) -> None:
+        with self.changing():
+            name = change["name"]
+            if name in ("resolution", "duration"):
+                self._wished[name] = change["new"]
+            if name in _CHOSEN:
+                self.new_sample = False
+
+    def _settle(self) -> None:
+        """Dependants first: tier and seconds for the model, then the request, then what is wrong with it."""
+        spec, wished = self.spec, dict(self._wished)
+        for name, options, default in (
+            ("resolution", self.resolution_options, spec.default_tier),
+            ("duration", self.duration_options, spec.default_duration),
+        ):
+            wish = wished.get(name)
+            usable = wish if wish in options else default if default in options else options[0]
+            setattr(self, name, usable)
+        self._wished = wished  # settling is not choosing
+        before, self.request = self.request, self._build()
+        if self.request != before:
+            self.problems = self.request.problems(self.place)
+            if not self.wasteful:
+                self.allow_wasteful = False
+            if self._ask_preview is not None:
+                self._ask()
+
+    def _build(self) -> VideoRequest:
+        shown = self.shown
+        given: dict[str, Any] = {"resolution": self.resolution, "duration": self.duration}
+        given |= {name: getattr(self, name).strip() or None for name in TEXT_FIELDS if name in shown}
+        given |= {name: getattr(self, name) for name in (*SWITCHES, *MEDIA_FIELDS) if name in shown}
+        seed = given.get("seed")
+        if seed and seed.lstrip("-").isdecimal():
+            given["seed"] = int(seed)
+        return VideoRequest(self.model, **given)
+
+    def _ask(self) -> None:
+        """Ask for a preview; while one is on its way, remember that the request changed again."""
+        if self._asking:
+            self._asked_again = True
+            return
+        self._asking = True
+        self._later(self._fetch_preview)
+
+    def _fetch_preview(self) -> None:
+        request = self.request
+        preview, fault = None, None
+        try:
+            preview = self._ask_preview(request) if self._ask_preview and request else None
+        except Exception as error:  # a journal that cannot be read must not freeze the form: it says so instead
+            fault = Problem("", "warning", f"No preview: {type(error).__name__}: {error}", "")
+        with self.lock:
+            self._asking = False
+            if self._asked_again:
+                self._asked_again = False
+                self._ask()
+                return
+            self.preview = preview
+            if preview is not None:
+                self.problems = tuple(preview.problems)
+            elif fault is not None:
+                self.problems = (*self.problems, fault)
+            self.revision += 1

@@ -1,0 +1,169 @@
+"""How times, phases, money and models are said on a screen: the words that live views and their static twins share.
+
+Plain values in, plain text out; nothing here is escaped, since nothing here is HTML.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from wan_nb.catalog import ModelSpec
+from wan_nb.record import RunPhase, RunState
+from wan_nb.task import TaskStatus
+
+if TYPE_CHECKING:
+    from wan_nb.session import Preview, Session, Usual
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseWords:
+    """A run's phase as a user reads it."""
+
+    word: str
+    """One to three words: ``"running"``."""
+    tone: str
+    """``"wait"``, ``"good"``, ``"bad"`` or ``"off"``: which colour it gets."""
+    advice: str = ""
+    """What to do, where something is to be done."""
+
+
+_WAITING = {
+    TaskStatus.PENDING: "queued",
+    TaskStatus.RUNNING: "running",
+    TaskStatus.SUSPENDED: "held by the service",
+    TaskStatus.UNKNOWN: "not known there yet",
+    TaskStatus.UNRECOGNISED: "running (new status)",
+}
+_PHASES = {
+    RunPhase.PLANNED: PhaseWords("not sent", "off", "Nothing was sent or billed; submit it to send it."),
+    RunPhase.SENDING: PhaseWords("sending", "wait"),
+    RunPhase.AMBIGUOUS: PhaseWords(
+        "answer lost", "bad", "It may exist and be billed: look at the service's task list before you send it again."
+    ),
+    RunPhase.REJECTED: PhaseWords(
+        "refused", "bad", "Nothing runs and nothing is billed; mend the request and submit it."
+    ),
+    RunPhase.SUCCEEDED: PhaseWords("fetching", "wait"),
+    RunPhase.SAVED: PhaseWords("saved", "good"),
+    RunPhase.FAILED: PhaseWords("failed", "bad", "Nothing is billed; run.again() makes a new task."),
+    RunPhase.CANCELED: PhaseWords("cancelled", "off", "Nothing is billed; run.again() makes a new task."),
+    RunPhase.EXPIRED: PhaseWords(
+        "expired", "bad", "The service keeps tasks for 24 hours; run.again() makes a new one and is billed anew."
+    ),
+    RunPhase.LOST: PhaseWords(
+        "file lost", "bad", "It was made and billed, and cannot be fetched; run.again() makes a new one, billed anew."
+    ),
+}
+
+
+def phase_words(state: RunState) -> PhaseWords:
+    """Return the words for where a run stands."""
+    if state.phase is RunPhase.SUBMITTED:
+        if state.unwatched:
+            return PhaseWords("not watched", "off", f"{state.unwatched}; run.wait() or session.resume() goes on with it.")
+        return PhaseWords(_WAITING.get(state.task_status or TaskStatus.PENDING, "running"), "wait")
+    return _PHASES[state.phase]
+
+
+def span(seconds: float) -> str:
+    """Say a length of time.
+
+    Example:
+        >>> span(7.4), span(84), span(3720)
+        ('7 s', '1 min 24 s', '1 h 2 min')
+    """
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def usual_words(usual: Usual | None) -> str:
+    """Say how long such runs take.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> usual_words(SimpleNamespace(median_s=60.0, p90_s=150.0)), usual_words(SimpleNamespace(median_s=20, p90_s=41))
+        ('usually 1–2½ min', 'usually 20–41 s')
+    """
+    if usual is None or usual.p90_s <= 0:
+        return ""
+    if usual.p90_s < 90:
+        low, high, unit = f"{usual.median_s:.0f}", f"{usual.p90_s:.0f}", "s"
+    else:
+        low, high, unit = _halves(usual.median_s), _halves(usual.p90_s), "min"
+    return f"usually about {high} {unit}" if low == high else f"usually {low}–{high} {unit}"
+
+
+def _halves(seconds: float) -> str:
+    whole, half = divmod(max(1, round(seconds / 30)), 2)
+    return f"{whole or ''}{'½' if half else ''}"
+
+
+def clock_time(epoch_s: float) -> str:
+    """Say a date: the time of day, with the day when it was not today.
+
+    Example:
+        >>> import time
+        >>> clock_time(time.time()).count(":"), clock_time(0.0)[-5:].count(":")
+        (1, 1)
+    """
+    local = datetime.fromtimestamp(epoch_s, UTC).astimezone()
+    today = datetime.now(UTC).astimezone().date()
+    return f"{local:%H:%M}" if local.date() == today else f"{local.day} {local:%b %Y, %H:%M}"
+
+
+def pace_words(session: Session) -> str:
+    """Say that time is simulated, and how fast; empty for the real service."""
+    return f"simulated time, {session.clock.speed:g}×" if session.is_simulated else ""
+
+
+def region_words(region: str) -> str:
+    """Say a region's name.
+
+    Example:
+        >>> region_words("hongkong"), region_words("")
+        ('Hong Kong', 'the real service')
+    """
+    return {"": "the real service", "hongkong": "Hong Kong"}.get(region, region.title())
+
+
+def price_words(preview: Preview, region: str) -> str:
+    """Say what a request will cost, in the words of the preview line."""
+    money = preview.estimate.money if preview.estimate else None
+    where = region_words(region)
+    if preview.is_simulated:
+        return f"simulated: free; would cost about {money} in {where}" if money else "simulated: free; price not published"
+    return f"about {money} in {where}" if money else f"price not published for {where}"
+
+
+def submit_words(preview: Preview | None) -> str:
+    """Say what the Submit button does and costs."""
+    if preview is None:
+        return "Submit"
+    if preview.is_simulated:
+        return "Submit — simulated, free"
+    money = preview.estimate.money if preview.estimate else None
+    return f"Submit — about {money}" if money else "Submit — price unknown"
+
+
+def model_words(spec: ModelSpec, name: str = "", region: str = "") -> str:
+    """Say in one line what a model is for; models of one kind start alike, so that a sorted list is a grouped one.
+
+    Example:
+        >>> from wan_nb.catalog import MODELS
+        >>> print(model_words(MODELS["wan2.6-i2v-flash"]))
+        first frame · wan2.6-i2v-flash · 2–15 s, sound
+    """
+    kind = {"i2v": "first frame", "kf2v": "first + last frame"}.get(spec.family, "frames, clip, audio")
+    if spec.family == "media" and spec.clip is None:
+        kind = "frames"
+    lengths = spec.durations.union
+    length = f"{lengths[0]}–{lengths[-1]} s" if len(lengths) > 2 else f"{' or '.join(map(str, lengths))} s"
+    sound = "" if spec.sound == "none" else ", sound"
+    absent = f" (not in {region_words(region)})" if region and spec.regions.verdict(region) == "refused" else ""
+    return f"{kind} · {name or spec.id} · {length}{sound}{absent}"
