@@ -61,29 +61,29 @@ def test_size_length_and_rate_are_exact(tmp_path: Path, size: tuple[int, int]) -
 
 def test_it_begins_with_the_whole_first_picture(tmp_path: Path) -> None:
     path = rendered(Shot((208, 120), 1, FIRST, look=4), tmp_path)
-    assert difference(video.first_frame(path), FIRST.resize((208, 120), Image.Resampling.LANCZOS)) < 3
+    assert difference(video.first_frame(path), FIRST.resize((208, 120), Image.Resampling.LANCZOS)) < 5
     assert difference(video.last_frame(path), video.first_frame(path)) > 4
 
 
 def test_a_picture_of_slightly_another_shape_is_shown_whole(tmp_path: Path) -> None:
     picture = stand_in("cat.png", (150, 200))
     path = rendered(Shot((204, 276), 1, picture), tmp_path)
-    assert difference(video.first_frame(path), picture.resize((204, 276), Image.Resampling.LANCZOS)) < 3
+    assert difference(video.first_frame(path), picture.resize((204, 276), Image.Resampling.LANCZOS)) < 5
 
 
 def test_a_morph_begins_on_the_first_and_ends_on_the_last(tmp_path: Path) -> None:
     path = rendered(Shot((208, 120), 2, FIRST, LAST, look=7), tmp_path)
-    assert difference(video.first_frame(path), FIRST.resize((208, 120), Image.Resampling.LANCZOS)) < 3
+    assert difference(video.first_frame(path), FIRST.resize((208, 120), Image.Resampling.LANCZOS)) < 5
     width, height = LAST.size
     top = (height - width * 120 / 208) / 2
     middle = LAST.resize((208, 120), Image.Resampling.LANCZOS, box=(0, top, width, height - top))
-    assert difference(video.last_frame(path), middle) < 3
+    assert difference(video.last_frame(path), middle) < 5
 
 
 def test_a_cut_to_the_last_picture_still_ends_on_it(tmp_path: Path) -> None:
     one = video.last_frame(rendered(Shot((96, 144), 2, FIRST, LAST, look=7), tmp_path))
     two = video.last_frame(rendered(Shot((96, 144), 2, FIRST, LAST, look=8, shots=3), tmp_path, "cut.mp4"))
-    assert difference(one, two) < 3
+    assert difference(one, two) < 5
 
 
 def test_motion_is_smooth(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path, broken: str) -> None:
     odd = tmp_path / "odd.bin"
     odd.write_bytes(b"neither sound nor pictures" * 40)
     shot = Shot((96, 144), 1, FIRST, audio=odd) if broken == "audio" else Shot((96, 144), 1, None, clip=odd)
-    with pytest.raises(VideoError, match=r"odd\.bin cannot be read"):
+    with pytest.raises(VideoError, match=r"odd\.bin (cannot be read|is not an MP4)"):
         render(shot, tmp_path / "out.mp4")
     assert [path.name for path in tmp_path.iterdir()] == ["odd.bin"]
 

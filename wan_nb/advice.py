@@ -1,7 +1,7 @@
 """What an error code of the service means and what to do about it: one row each (FACTS §6).
 
-The most specific row wins: a code with a text before the code alone. What is "likely" is the vendor's own explanation, or what live
-calls showed; a code that no source names says so.
+The most specific row wins: a code with a text before the code alone. What is "likely" is the vendor's own
+explanation, or what live calls showed; a code that no source names says so.
 """
 
 from __future__ import annotations
@@ -189,7 +189,11 @@ _ROWS = (
     ),
 )  # fmt: skip
 
-_UNKNOWN_ADVICE = ("The service gave a code that no source here names.", "", "Read its message; the request_id helps support.")
+_UNKNOWN_ADVICE = (
+    "The service gave a code that no source here names.",
+    "",
+    "Read its message; the request_id helps support.",
+)
 
 
 def explain(code: str, message: str = "") -> Advice:

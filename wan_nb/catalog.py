@@ -17,7 +17,7 @@ from wan_nb.errors import ConfigError
 from wan_nb.geometry import DOCUMENTED_RULE
 
 Family = Literal["i2v", "kf2v", "media"]
-"""Shape of the request: ``img_url`` (i2v), ``first_frame_url`` and ``last_frame_url`` (kf2v), ``media[]`` (2.7, 3.0)."""
+"""Shape of the request: ``img_url`` (i2v), two frame URLs (kf2v), or ``media[]`` (2.7, 3.0)."""
 
 Verdict = Literal["allowed", "disputed", "refused"]
 

@@ -1,11 +1,13 @@
 """One method, one HTTP call.
 
-Errors come out as what a caller must decide on: nothing was sent (`UnsentError`), the answer was lost (`LostAnswerError`), or the service
-said no (`ServiceError`). Nothing is tried again here: what may be repeated, and when, is decided by who knows the price of a call.
+Errors come out as what a caller must decide on: nothing was sent (`UnsentError`), the answer was lost
+(`LostAnswerError`), or the service said no (`ServiceError`). Nothing is tried again here: what may be repeated, and
+when, is decided by who knows the price of a call.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import uuid
@@ -113,7 +115,12 @@ class Client:
         self.endpoint = endpoint
         loopback = urlsplit(endpoint.base_url).hostname in _LOOPBACK
         verify = not loopback
-        shared: dict[str, Any] = {"transport": transport, "timeout": _TIMEOUT, "trust_env": not loopback, "verify": verify}
+        shared: dict[str, Any] = {
+            "transport": transport,
+            "timeout": _TIMEOUT,
+            "trust_env": not loopback,
+            "verify": verify,
+        }
         self._calls = httpx.AsyncClient(limits=_LIMITS, **shared)
         # a create goes over a fresh connection: on a stale one its fate would be unknown
         self._creates = httpx.AsyncClient(limits=httpx.Limits(max_connections=8, max_keepalive_connections=0), **shared)
@@ -132,7 +139,9 @@ class Client:
         try:
             return await via.request(method, url, **options)
         except _UNSENT as error:
-            raise UnsentError(f"{self.endpoint.host} could not be reached ({_reason(error)}); nothing was sent.") from error
+            raise UnsentError(
+                f"{self.endpoint.host} could not be reached ({_reason(error)}); nothing was sent."
+            ) from error
         except httpx.UnsupportedProtocol as error:
             raise ConfigError(f"{url!r} is not an http(s) address.") from error
         except httpx.TransportError as error:
@@ -143,7 +152,7 @@ class Client:
 
         Raises:
             UnsentError: Nothing was sent; trying again is safe.
-            LostAnswerError: It was sent, and whether a task exists is not known (also: a good answer without a task id).
+            LostAnswerError: It was sent, and whether a task exists is not known (or a good answer has no task id).
             ServiceError: The service said no; `ServerFaultError` leaves it open whether a task exists.
         """
         headers = self._headers(
@@ -182,7 +191,7 @@ class Client:
         """Return one page of the account's tasks and the number of pages.
 
         Args:
-            filters: ``start_time``, ``end_time`` (YYYYMMDDhhmmss), ``model_name``, ``status``, ``page_no``, ``page_size``.
+            filters: ``start_time``, ``end_time`` (YYYYMMDDhhmmss), ``model_name``, ``status``, ``page_no`` …
         """
         url = f"{self.endpoint.base_url}/tasks/"
         answer = _answer(await self._send(self._calls, "GET", url, headers=self._headers(), params=filters))
@@ -233,7 +242,7 @@ class Client:
             LostAnswerError: If the connection broke; call again to go on.
         """
         host = urlsplit(url).hostname or ""
-        have = part.stat().st_size if part.exists() else 0
+        have = await asyncio.to_thread(_length, part)
         headers = {"Range": f"bytes={have}-"} if have else {}
         try:
             async with self._files.stream("GET", url, headers=headers) as response:
@@ -243,18 +252,21 @@ class Client:
                         raise DownloadError(f"{host} sends the download off https; it is not followed.", host=host)
                     return await self.download(target, part, progress)
                 if response.status_code == 416:
-                    part.unlink(missing_ok=True)  # longer than the file itself: begin anew
+                    await asyncio.to_thread(part.unlink)  # longer than the file itself: begin anew
                     raise LostAnswerError(f"what was kept of the download does not fit {host}'s file; it begins anew.")
                 if not response.is_success:
                     raise DownloadError(
-                        f"{host} answered {response.status_code} to the download.", status=response.status_code, host=host
+                        f"{host} answered {response.status_code} to the download.",
+                        status=response.status_code,
+                        host=host,
                     )
                 going_on = response.status_code == 206
                 total = int(response.headers.get("content-length") or 0) + (have if going_on else 0)
                 done = have if going_on else 0
-                with part.open("ab" if going_on else "wb") as file:
-                    async for block in response.aiter_bytes(64 * 1024):
-                        file.write(block)
+                file = await asyncio.to_thread(part.open, "ab" if going_on else "wb")
+                with file:
+                    async for block in response.aiter_bytes(256 * 1024):
+                        await asyncio.to_thread(file.write, block)  # a slow disk must not hold up the loop
                         done += len(block)
                         if progress:
                             progress(done, total)
@@ -263,6 +275,10 @@ class Client:
         except httpx.TransportError as error:
             raise LostAnswerError(f"the download from {host} broke off ({_reason(error)}).") from error
         return None
+
+
+def _length(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
 
 
 def _reason(error: Exception) -> str:

@@ -15,7 +15,9 @@ SIMULATED_SPEED = 60.0
 """Service seconds in a real second: a job of two minutes takes two seconds."""
 
 
-def simulated(folder: str | Path = "wan_runs/simulated", *, speed: float = SIMULATED_SPEED, scenario: Any = None) -> Session:
+def simulated(
+    folder: str | Path = "wan_runs/simulated", *, speed: float = SIMULATED_SPEED, scenario: Any = None
+) -> Session:
     """Begin with the embedded service: no key, no cost, real MP4s marked SIMULATED.
 
     Its tasks live in the folder: after a restart they go on.

@@ -176,8 +176,10 @@ def _walk_sound(opened: InputContainer, *, exact: bool) -> float:
     if not opened.streams.audio:
         raise MediaError(f"has no sound in it; {WANTED['audio']}.")
     stream = opened.streams.audio[0]
-    seconds = sum(frame.samples / frame.sample_rate for frame in opened.decode(stream))
-    return _whole(seconds, stream, exact=exact)
+    samples, rate = 0, 1
+    for frame in opened.decode(stream):
+        samples, rate = samples + frame.samples, frame.sample_rate
+    return _whole(samples / rate, stream, exact=exact)
 
 
 def _walk_clip(opened: InputContainer, *, exact: bool) -> tuple[Size, float]:

@@ -1,7 +1,7 @@
 """Where a call goes: base URL, region, key, and what that place can do.
 
-The model, the host and the key must be of one region; tasks do not cross (seeds 000, 001, 003). A gateway re-offers the service under a
-path prefix, with its own limits and words (seed 002). The key is held so that it shows nowhere.
+The model, the host and the key must be of one region; tasks do not cross (seeds 000, 001, 003). A gateway re-offers
+the service under a path prefix, with its own limits and words (seed 002). The key is held so that it shows nowhere.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One thread with one event loop, and the bridges to it.
 
-A notebook's own loop stands still while a cell blocks, and widget callbacks run on different threads by kernel version. So everything
-that waits (HTTP, schedule, downloads) lives here, on a daemon thread that no cell can block. Nothing depends on it surviving:
-the journal is the truth.
+A notebook's own loop stands still while a cell blocks, and widget callbacks run on different threads by kernel
+version. So everything that waits (HTTP, schedule, downloads) lives here, on a daemon thread that no cell can block.
+Nothing depends on it surviving: the journal is the truth.
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ def allow_nested_loops() -> str:
         The name of the package that patched.
 
     Raises:
-        ConfigError: Where patching with nest_asyncio is known to harm: it loses queued cells and clicks on ipykernel 7.2
-            and later, and breaks httpx, anyio and `asyncio.timeout` on Python 3.14.
+        ConfigError: Where patching with nest_asyncio is known to harm: it loses queued cells and clicks on ipykernel
+            7.2 and later, and breaks httpx, anyio and `asyncio.timeout` on Python 3.14.
     """
     import importlib
     import importlib.metadata
@@ -131,7 +131,7 @@ def allow_nested_loops() -> str:
         kernel = (0, 0)
     if sys.version_info >= (3, 14) or kernel >= (7, 2):
         raise ConfigError(
-            "nest_asyncio harms this kernel (lost cells, broken time-outs); install nest_asyncio2, or use await instead."
+            "nest_asyncio harms this kernel (lost cells, broken time-outs); install nest_asyncio2, or use await."
         )
     warnings.warn("asyncio is now patched for this whole process (nest_asyncio).", stacklevel=2)
     importlib.import_module("nest_asyncio").apply()

@@ -1,7 +1,7 @@
 """What happens on the engine's thread: send, ask, fetch, each step recorded before the next is taken.
 
-One `Follower` serves one session. It owns the client, the schedule and the watch over runs, decides what may be tried again
-(a submission only when nothing was taken), and tells whoever listens after the journal knows.
+One `Follower` serves one session. It owns the client, the schedule and the watch over runs, decides what may be tried
+again (a submission only when nothing was taken), and tells whoever listens after the journal knows.
 """
 
 from __future__ import annotations
@@ -110,7 +110,9 @@ class Follower:
             for attempt in range(1, SEND_TRIES + 1):
                 if await self._try_send(run_id, request, attempt):
                     return
-            await self._record(run_id, "unwatched", reason=f"gave up sending after {SEND_TRIES} tries; nothing was sent")
+            await self._record(
+                run_id, "unwatched", reason=f"gave up sending after {SEND_TRIES} tries; nothing was sent"
+            )
         finally:
             self.busy.discard(run_id)
 
@@ -130,7 +132,9 @@ class Follower:
         except ServiceError as error:
             await self._reject(run_id, error)
             return True
-        await self.clock.sleep(self.clock.service_s(self.clock.now(), self.pacer.reserve(request.model, rate, self.clock.now())))
+        await self.clock.sleep(
+            self.clock.service_s(self.clock.now(), self.pacer.reserve(request.model, rate, self.clock.now()))
+        )
         await self._record(run_id, "sending", region=self.client.endpoint.region)
         try:
             snapshot = await self.client.create(request.spec.path, body)
@@ -168,7 +172,11 @@ class Follower:
 
     async def _reject(self, run_id: str, error: ServiceError) -> None:
         await self._record(
-            run_id, "rejected", code=error.code or f"HTTP {error.status}", message=str(error), request_id=error.request_id
+            run_id,
+            "rejected",
+            code=error.code or f"HTTP {error.status}",
+            message=str(error),
+            request_id=error.request_id,
         )
 
     # --- ask ----------------------------------------------------------------------------------------------------
@@ -198,7 +206,9 @@ class Follower:
 
     async def _expire(self, state: RunState) -> None:
         kind = "lost" if state.phase is RunPhase.SUCCEEDED else "expired"
-        await self._record(state.run_id, kind, message="older than the 24 hours that the service keeps tasks and results")
+        await self._record(
+            state.run_id, kind, message="older than the 24 hours that the service keeps tasks and results"
+        )
         self.schedule.drop(state.run_id)
 
     async def patrol(self) -> None:
@@ -261,9 +271,9 @@ class Follower:
         if snapshot.status is TaskStatus.UNKNOWN:
             await self._unknown(state)
             return
-        if snapshot.status is not state.task_status or snapshot.status.is_terminal:
-            if state.phase is not RunPhase.SUCCEEDED:
-                state = await self._record(state.run_id, "observed", **self._observation(state, snapshot))
+        news = snapshot.status is not state.task_status or snapshot.status.is_terminal
+        if news and state.phase is not RunPhase.SUCCEEDED:
+            state = await self._record(state.run_id, "observed", **self._observation(state, snapshot))
         if snapshot.status.is_terminal:
             self.schedule.drop(state.run_id)
         if snapshot.status is TaskStatus.SUCCEEDED:
@@ -358,8 +368,8 @@ def file_name(state: RunState) -> str:
     """Return a file name that people can read: date, model, first words of the prompt, run id.
 
     Example:
-        >>> file_name(RunState("r1f", "v1:0", "simulator", 1, "wan2.7-i2v", "720P", 5, 0.0, {"prompt": "A cat, running!"}))
-        '19700101-000000_wan2.7-i2v_a-cat-running_r1f.mp4'
+        >>> file_name(RunState("r1f", "v1:0", "simulator", 1, "wan2.7-i2v", "720P", 5, 0.0, {"prompt": "A cat, up!"}))
+        '19700101-000000_wan2.7-i2v_a-cat-up_r1f.mp4'
     """
     when = datetime.fromtimestamp(state.created_at, UTC).strftime("%Y%m%d-%H%M%S")
     words = re.findall(r"\w+", str(state.request.get("prompt") or "").lower())[:5]

@@ -1,8 +1,8 @@
 """Sizes: which output a picture and a tier give, in integers only.
 
-The service takes the shape of the first frame and the pixel count of the tier. How it rounds is a *rule*; which rule a
-model documents and which was measured stands in the catalogue. A prediction is an estimate: the size that counts is read from
-the MP4.
+The service takes the shape of the first frame and the pixel count of the tier. How it rounds is a *rule*; which rule
+a model documents and which was measured stands in the catalogue. A prediction is an estimate: the size that counts is
+read from the MP4.
 
 This module knows nothing of models, requests or files.
 """

@@ -1,9 +1,10 @@
 """The journal: one SQLite file in the session's folder, shared by every kernel that works there.
 
-Records are appended, never changed; a run's state is the fold of its records (`wan_nb.record`). A record is on the disk
-before the next step is taken, so that a process may die anywhere. Only three facts live outside the records: which request
-a run is of (unique with endpoint and take, so that the same request finds the run that exists), which process watches a run
-(a lease that runs out), and the number of the last migration. Keys, headers, signed addresses and pictures never come here.
+Records are appended, never changed; a run's state is the fold of its records (`wan_nb.record`). A record is on the
+disk before the next step is taken, so that a process may die anywhere. Only three facts live outside the records:
+which request a run is of (unique with endpoint and take, so that the same request finds the run that exists), which
+process watches a run (a lease that runs out), and the number of the last migration. Keys, headers, signed addresses
+and pictures never come here.
 """
 
 from __future__ import annotations
@@ -206,9 +207,8 @@ class Ledger:
         return self._folded(row)
 
     def _folded(self, row: sqlite3.Row) -> RunState:
-        start = RunState(
-            **{name: row[name] for name in row.keys() if name != "request"}, request=json.loads(row["request"])
-        )  # noqa: SIM118 - sqlite3.Row iterates over values
+        columns = dict(row)
+        start = RunState(**columns | {"request": json.loads(columns["request"])})
         return fold(start, self._records(row["run_id"]))
 
     def _records(self, run_id: str) -> Iterable[Record]:
@@ -243,7 +243,8 @@ class Ledger:
         """Return the newest run of a request, None where there is none."""
         with self._lock:
             row = self._db.execute(
-                "SELECT * FROM runs WHERE fingerprint=? AND endpoint=? ORDER BY take DESC LIMIT 1", (fingerprint, endpoint)
+                "SELECT * FROM runs WHERE fingerprint=? AND endpoint=? ORDER BY take DESC LIMIT 1",
+                (fingerprint, endpoint),
             ).fetchone()
             return self._folded(row) if row else None
 

@@ -1,8 +1,8 @@
 """Repairs for pictures: crop, pad, scale, flatten, turn upright, make RGB.
 
-Nothing is mended unless it is asked for, and nothing silently: each repair returns the new picture with a record of what
-was done and what it cost. That goes straight into a request (``first_frame=wan.crop("cat.png", ratio="3:4")``), or into
-the next repair.
+Nothing is mended unless it is asked for, and nothing silently: each repair returns the new picture with a record of
+what was done and what it cost. It goes straight into a request (``first_frame=wan.crop("cat.png", ratio="3:4")``) or
+into the next repair.
 """
 
 from __future__ import annotations
@@ -166,8 +166,8 @@ def pad(
 def scale_into(source: object, low: int = 240, high: int = 8000) -> Mended:
     """Scale as little as possible until both sides are within bounds; a picture within them stays as it is.
 
-    The ratio stays exact where whole pixels allow it within 3 % of the size; otherwise one side is rounded, and the record
-    says by how much the ratio moved.
+    The ratio stays exact where whole pixels allow it within 3 % of the size; otherwise one side is rounded and the
+    record says how far the ratio moved.
 
     Args:
         source: Anything `wan_nb.media.load` takes, or a `Mended`.

@@ -1,7 +1,7 @@
 """What a run will cost: dated list prices per region, model and tier; what nobody published stays unknown.
 
-Prices are per second of output video (FACTS §2). Failed tasks are free. Account terms (free quota, plans, discounts) are not
-known here, so every figure is an estimate and says how old it is.
+Prices are per second of output video (FACTS §2). Failed tasks are free. Account terms (free quota, plans, discounts)
+are not known here, so every figure is an estimate and says how old it is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _VIRGINIA = ("USD", "PRICE-USD, Jul 2026")
 _W3 = ("CNY", "W3-PRICE-A, fall 2026; another list says 0.63 and 1.17 at 720P and 1080P")
 
 _FREE_QUOTA = {"2.1": 200, "": 50}
-"""Seconds a new account has per model in Beijing, for 90 days (CN-PRICE); Singapore's console showed the same (DAILIES)."""
+"""Seconds a new account has per model in Beijing, for 90 days (CN-PRICE); so did Singapore's console (DAILIES)."""
 
 _Tiers = tuple[str | None, str | None, str | None]
 _TABLE: Mapping[tuple[str, str], tuple[tuple[str, str], Mapping[str, _Tiers]]] = {

@@ -1,8 +1,8 @@
 """What is wrong with a request, all at once, each with its fix and its source.
 
-Three severities. *Refused*: the service fails it. *Wasteful*: the service takes it, cuts or ignores part of it, and bills; it is held
-back unless `allow=` names the field. *Warning*: it will run. Submission itself validates almost nothing (FACTS §0), so this
-is the only check before a task exists. No I/O: media come measured.
+Three severities. *Refused*: the service fails it. *Wasteful*: the service takes it, cuts or ignores part of it, and
+bills; it is held back unless `allow=` names the field. *Warning*: it will run. Submission itself validates almost
+nothing (FACTS §0), so this is the only check before a task exists. No I/O: media come measured.
 """
 
 from __future__ import annotations
@@ -130,11 +130,12 @@ def _media_set(request: VideoRequest, spec: ModelSpec) -> Iterator[Problem]:
                 f"{spec.inputs.disputed_source}; {spec.inputs.source}",
             )  # fmt: skip
         return
-    missing = min((each - given for each in spec.inputs.union), key=len)
+    nearest = min(spec.inputs.union, key=lambda each: len(each ^ given))
+    missing = nearest - given
     if spec.family == "media":
         shown = " + ".join(sorted(given, key=_media_order)) or "no media"
         yield Problem(
-            next(iter(missing), next(iter(given), "first_frame")), "refused",
+            next(iter(missing or given - nearest)), "refused",
             f"{shown} is not a set that {request.model} takes; it takes {legal}.", "Add or leave out what differs.",
             spec.inputs.source,
         )  # fmt: skip
@@ -232,7 +233,7 @@ def _looks(name: str, what: str, medium: Media) -> Iterator[Problem]:
         )  # fmt: skip
     if medium.animated:
         yield Problem(name, "warning", f"{what} is animated.", "Expect its first frame to be used.")
-    if medium.mode in ("CMYK", "I;16", "I", "F"):
+    if medium.mode in ("CMYK", "I", "F") or medium.mode.endswith(";16"):
         yield Problem(
             name, "warning", f"{what} is stored as {medium.mode}; no document names that.", "wan.to_rgb(picture)."
         )

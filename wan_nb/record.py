@@ -1,7 +1,7 @@
 """The journal's vocabulary: what is recorded of a run, and the fold that turns records into its state.
 
-Pure: no database, no clock. A record is a kind, a date and a small dict; `fold` applies them in order. A kind that this version does not
-know is passed over and kept: a newer version may have written it.
+Pure: no database, no clock. A record is a kind, a date and a small dict; `fold` applies them in order. A kind that
+this version does not know is passed over and kept: a newer version may have written it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ LIFE_S = 24 * 3600.0
 
 
 class RunPhase(StrEnum):
-    """Where a run stands. Three things must not share a word: `AMBIGUOUS` (the submission's answer was lost), the service's
-    status UNKNOWN (it knows no such task now), and UNRECOGNISED (a status word that no document names)."""
+    """Where a run stands.
+
+    Three things must not share a word: `AMBIGUOUS` (the submission's answer was lost), the service's status UNKNOWN (it
+    knows no such task now), and UNRECOGNISED (a status word that no document names).
+    """
 
     PLANNED = "planned"
     """Written down; nothing was sent."""

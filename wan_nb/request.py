@@ -1,8 +1,8 @@
 """A request: what a user wants, as one value for all families.
 
-Fields are named as users know them and stay None unless given, so that the service's own defaults hold. Media are measured when the
-request is made and frozen with it: what was checked, priced and hashed is what will be sent. No I/O happens here; `wan_nb.media`
-measures, `wan_nb.problems` judges, `wan_nb.client` sends.
+Fields are named as users know them and stay None unless given, so that the service's own defaults hold. Media are
+measured when the request is made and frozen with it: what was checked, priced and hashed is what will be sent. No I/O
+happens here; `wan_nb.media` measures, `wan_nb.problems` judges, `wan_nb.client` sends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from wan_nb import catalog
 from wan_nb.catalog import Family, ModelSpec
 from wan_nb.errors import ConfigError, RequestError
-from wan_nb.geometry import Size, predict
+from wan_nb.geometry import TIER_AREA, Size, predict
 from wan_nb.media import Media, load
 from wan_nb.problems import Place, Problem, find_problems
 
@@ -142,7 +142,7 @@ class VideoRequest:
     def predicted_size(self, rule: str | None = None) -> Size | None:
         """Estimate the video's size; None when the source's size is not known here."""
         source = self.source_size
-        if source is None or self.tier not in catalog_tiers():
+        if source is None or self.tier not in TIER_AREA:
             return None
         return predict(source, self.tier, rule or self.spec.rule)
 
@@ -255,7 +255,7 @@ class VideoRequest:
     # --- how it is shown ----------------------------------------------------------------------------------------
 
     def to_curl(self, base_url: str = "https://dashscope-intl.aliyuncs.com/api/v1") -> str:
-        """Return the curl command that would send this; the key stays ``$DASHSCOPE_API_KEY``, pictures are cut short."""
+        """Return the curl command that would send this; the key stays ``$DASHSCOPE_API_KEY``, pictures are cut."""
         body = json.dumps(self.payload(_short_address), indent=2, ensure_ascii=False).replace("'", "'\\''")
         return "\n".join(
             (
@@ -269,15 +269,13 @@ class VideoRequest:
 
     def to_python(self) -> str:
         """Return the Python that makes this request again."""
-        given = []
+        lines = []
         for each in fields(self):
             value = getattr(self, each.name)
             if value is not None and value != {}:
-                given.append(
-                    f"    {each.name}={str(value.path or value.name) if isinstance(value, Media) else value!r},"
-                )
-        quoted = [line if "=" in line else line for line in given]
-        return "\n".join(("wan.VideoRequest(", *quoted, ")"))
+                shown = str(value.path or value.url or value.name) if isinstance(value, Media) else value
+                lines.append(f"    {each.name}={shown!r},")
+        return "\n".join(("wan.VideoRequest(", *lines, ")"))
 
     def __repr__(self) -> str:
         parts = []
@@ -288,13 +286,6 @@ class VideoRequest:
             text = value.name if isinstance(value, Media) else repr(value)
             parts.append(f"{each.name}={text if len(text) <= 60 else text[:57] + '…'}")
         return f"VideoRequest({', '.join(parts)})"
-
-
-def catalog_tiers() -> tuple[str, ...]:
-    """Return every tier that has an area."""
-    from wan_nb.geometry import TIER_AREA
-
-    return tuple(TIER_AREA)
 
 
 def _address(medium: Media) -> str:

@@ -1,7 +1,7 @@
 """A run as users hold it: follow it, wait for it, look at its video.
 
-A `Run` is a handle, not the work: it can be dropped, made again from its id, and shared by several cells. Its state is what the journal
-says. Stopping a cell stops waiting, never the run.
+A `Run` is a handle, not the work: it can be dropped, made again from its id, and shared by several cells. Its state
+is what the journal says. Stopping a cell stops waiting, never the run.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Run:
         self.existed = existed
         self._state = state
         self._changed = threading.Condition()
-        self._observers: list[Callable[[RunState], None]] = []
+        self._observers: list[Callable[[RunState], object]] = []
 
     # --- what it is ---------------------------------------------------------------------------------------------
 
@@ -166,7 +166,7 @@ class Run:
 
     # --- following ----------------------------------------------------------------------------------------------
 
-    def observe(self, callback: Callable[[RunState], None]) -> Callable[[], None]:
+    def observe(self, callback: Callable[[RunState], object]) -> Callable[[], None]:
         """Call back after each change, on the engine's thread; returns what ends it. The callback must be quick."""
         self._observers.append(callback)
 
@@ -334,10 +334,11 @@ def describe(state: RunState) -> str:
     """
     if state.phase is RunPhase.SUBMITTED:
         status = state.task_status.value if state.task_status else "PENDING"
-        text = {"PENDING": "queued", "RUNNING": "running", "UNKNOWN": "not known to the service (UNKNOWN)"}.get(status, status)
+        text = {"PENDING": "queued", "RUNNING": "running", "UNKNOWN": "not known to the service (UNKNOWN)"}.get(
+            status, status
+        )
     else:
         text = _WORDS[state.phase]
     if state.code:
         text += f" ({state.code})"
     return f"{text}, unwatched: {state.unwatched}" if state.unwatched else text
-

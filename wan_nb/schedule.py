@@ -1,8 +1,9 @@
 """When to ask about which task, and when to submit the next: one schedule for all tasks, within the service's limits.
 
-Pure: dates come in, dates go out. Dates are epoch seconds of the machine; intervals are service seconds, which a `Clock` turns into real
-ones. The service gives no progress, so the cadence follows what is known of such tasks: one early look (that is where a bad
-request fails), few until the first likely finish, more around it, fewer again when it runs late.
+Pure: dates come in, dates go out. Dates are epoch seconds of the machine; intervals are service seconds, which a
+`Clock` turns into real ones. The service gives no progress, so the cadence follows what is known of such tasks: one
+early look (that is where a bad request fails), few until the first likely finish, more around it, fewer again when it
+runs late.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from dataclasses import dataclass, field
 from wan_nb.clock import Clock
 from wan_nb.task import TaskStatus
 
-QUERIES_PER_S = 20.0
-"""Queries a second and account (FACTS §3)."""
+QUERIES_PER_S = 18.0
+"""Queries a second: the account's limit is 20 (FACTS §3), counted in whatever window the service likes."""
 MIN_GAP_S = 0.2
 """Real seconds between two looks at one task, however fast a simulation runs."""
 FIRST_LOOK_S = 2.0

@@ -1,7 +1,8 @@
 """A session: one folder bound to one endpoint, and everything that was ever run there.
 
-This module knows all the others and does little itself: it checks and prices a request, has the journal find or make its run, and hands
-the work to the engine. What was simulated and what is live never share a folder, and so never answer for each other.
+This module knows all the others and does little itself: it checks and prices a request, has the journal find or make
+its run, and hands the work to the engine. What was simulated and what is live never share a folder, and so never
+answer for each other.
 """
 
 from __future__ import annotations
@@ -239,7 +240,9 @@ class Session:
         if again_of:
             data["again_of"] = again_of
         if self.budget and price.money is None and "price" not in allowed and not self.is_simulated:
-            raise BudgetError(f"{price}, and this session has a budget; submit(…, allow='price') sends it all the same.")
+            raise BudgetError(
+                f"{price}, and this session has a budget; submit(…, allow='price') sends it all the same."
+            )
         now = self.clock.now()
         return Plan(
             run_id=secrets.token_hex(4),
@@ -414,4 +417,3 @@ def _midnight(now: float) -> float:
     """Return the start of the local day, in epoch seconds."""
     day = datetime.fromtimestamp(now).astimezone()
     return day.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-

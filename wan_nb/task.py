@@ -1,7 +1,8 @@
 """What the service says of a task: one poll is one `TaskSnapshot`.
 
-Parsing is lenient, since the documents' samples differ from their own tables (floats for whole numbers, ``SR`` as text, fields
-that are missing or filled with ``""`` and ``0``). Nothing that was said is lost: `raw` keeps the body, less what is secret.
+Parsing is lenient, since the documents' samples differ from their own tables (floats for whole numbers, ``SR`` as
+text, fields that are missing or filled with ``""`` and ``0``). Nothing that was said is lost: `raw` keeps the body,
+less what is secret.
 """
 
 from __future__ import annotations

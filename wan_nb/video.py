@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
+from uuid import uuid4
 
 import av
 import numpy as np
@@ -78,21 +79,21 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
     path = Path(path)
     with opened(path) as box:
         stream = box.streams.video[0]
-        times = _times(box, stream)
-        if not times:
+        # what the frames say, not the header: the two differ where the rate varies
+        spans = [
+            (p.pts, p.pts + (p.duration or 0)) for p in box.demux(stream) if p.pts is not None and not p.is_discard
+        ]
+        if not spans:
             raise VideoError(f"{path.name} has a picture track without pictures; fetch or make it anew.")
-        fps = float(stream.average_rate or 0)
-        # a track without a length (a fragmented file): the file's own, or what its pictures make
-        duration_s = float((stream.duration or 0) * stream.time_base) or (box.duration or 0) / 1_000_000
-        duration_s = duration_s or (len(times) / fps if fps else 0.0)
+        duration_s = float((max(end for _, end in spans) - min(start for start, _ in spans)) * stream.time_base)
         turn, shown = rotation(path), Size(stream.codec_context.width, stream.codec_context.height)
         audio = box.streams.audio[0] if box.streams.audio else None
         return VideoInfo(
             path=path,
             size=shown.turned() if turn in (90, 270) else shown,
-            fps=fps or (len(times) / duration_s if duration_s else 0.0),
+            fps=round(len(spans) / duration_s, 6) if duration_s else 0.0,
             duration_s=duration_s,
-            frames=len(times),
+            frames=len(spans),
             codec=stream.codec_context.name,
             has_audio=audio is not None,
             audio_codec=audio.codec_context.name if audio else "",
@@ -123,10 +124,11 @@ def is_whole_mp4(path: str | os.PathLike[str]) -> bool:
         if not total:
             raise VideoError(f"{path.name} is empty; fetch it again.")
         with path.open("rb") as file:
+            head = file.read(24)
+            if head[4:8] != b"ftyp":
+                raise VideoError(f"{path.name} is not an MP4: it begins with {head!r}; look into it.")
             top = list(_boxes(file, 0, total, path.name))
             names = [name for name, _, _ in top]
-            if not names or names[0] != b"ftyp":
-                raise VideoError(f"{path.name} is not an MP4: it begins with {_head(path)!r}; look into it.")
             for wanted in (b"moov", b"mdat"):
                 if wanted not in names:
                     raise VideoError(f"{path.name} has no {wanted.decode()} box, so it is not whole; fetch it again.")
@@ -136,11 +138,6 @@ def is_whole_mp4(path: str | os.PathLike[str]) -> bool:
     except OSError as error:
         raise VideoError(f"{path.name} cannot be read: {error.strerror or error}.") from error
     return True
-
-
-def _head(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(12).decode("ascii", "replace")
 
 
 def _boxes(file: BinaryIO, start: int, end: int, name: str) -> Iterator[tuple[bytes, int, int]]:
@@ -224,9 +221,8 @@ def _is_picture_track(file: BinaryIO, begin: int, stop: int, name: str) -> bool:
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """Open a file with a picture track; what goes wrong inside comes out as a `VideoError` about this file."""
+    is_whole_mp4(path)
     try:
-        if not path.stat().st_size:
-            raise VideoError(f"{path.name} is empty; fetch or make it anew.")
         with av.open(str(path)) as box:
             if not box.streams.video:
                 raise VideoError(f"{path.name} has no picture track; give a video.")
@@ -234,7 +230,7 @@ def opened(path: Path) -> Iterator[Any]:
             yield box
     except (OSError, av.error.FFmpegError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise VideoError(f"{path.name} cannot be read as a video: {reason}. Is it whole, and an MP4?") from error
+        raise VideoError(f"{path.name} cannot be read as a video: {reason}; fetch or make it anew.") from error
 
 
 @contextmanager
@@ -243,10 +239,14 @@ def atomic(target: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(target)
     if not target.parent.is_dir():
         raise VideoError(f"the folder {target.parent} does not exist; make it first.")
-    part = target.with_name(target.name + ".part")
+    # a name of its own: two kernels may write the same video
+    part = target.with_name(f"{target.name}.{uuid4().hex[:8]}.part")
     try:
         yield part
-        part.replace(target)
+        try:
+            part.replace(target)
+        except OSError as error:
+            raise VideoError(f"{target.name} cannot be written: {error.strerror or error}.") from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -262,7 +262,7 @@ def observe(
         return View("FAILED", min(start, failed), failed)
     if now < start or (task.code and task.task_id not in spans):
         return View("PENDING", start, end)
-    if now < end or rendered is None or now < rendered or task.code:
+    if now < end or rendered is None or task.code:
         return View("RUNNING", start, end)
     return View("SUCCEEDED", start, max(end, rendered))
 

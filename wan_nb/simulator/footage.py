@@ -32,6 +32,8 @@ __all__ = ["Shot", "render", "stand_in"]
 RATE = 44_100
 """Samples a second of the sound track."""
 
+_ENCODER = {"preset": "veryfast", "crf": "24", "x264-params": "mbtree=0"}
+"""No macroblock tree: x264's reads memory that it never wrote, in small frames, and equal shots differed (measured)."""
 _BT601 = 5
 _SMPTE170M = 6
 _LIMITED = 1
@@ -112,9 +114,7 @@ def _write(shot: Shot, part: Path) -> None:
     options = {"movflags": "+faststart+use_metadata_tags"}
     with av.open(str(part), "w", format="mp4", options=options) as out, ThreadPoolExecutor(2) as pool:
         out.metadata["AIGC"] = _label(shot)
-        stream: Any = out.add_stream(
-            "libx264", rate=shot.fps, options={"preset": "veryfast", "crf": "23", "g": str(shot.fps)}
-        )
+        stream: Any = out.add_stream("libx264", rate=shot.fps, options={**_ENCODER, "g": str(shot.fps)})
         stream.width, stream.height = shot.size
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context

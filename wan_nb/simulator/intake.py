@@ -37,8 +37,10 @@ def addresses(spec: ModelSpec, body: Json) -> list[tuple[str, str]]:
     """Return role and address of every input that this model would look at.
 
     Example:
-        >>> from wan_nb.catalog import MODELS >>> addresses(MODELS["wan2.2-i2v-flash"], {"input": {"img_url":
-        "https://x/a.png", "audio_url": "https://x/b.mp3"}}) [('first_frame', 'https://x/a.png')]
+        >>> from wan_nb.catalog import MODELS
+        >>> given = {"img_url": "https://x/a.png", "audio_url": "https://x/b.mp3"}
+        >>> addresses(MODELS["wan2.2-i2v-flash"], {"input": given})
+        [('first_frame', 'https://x/a.png')]
     """
     given = part(body, "input")
     if spec.family == "media":
@@ -294,7 +296,7 @@ def _planned(task: Task, spec: ModelSpec, body: Json, second: float, scenario: S
     sound: bool = spec.sound == "always" or (spec.sound == "switch" and parameters.get("audio", True))
     lead = next(medium for medium in task.media if medium.role in ("first_frame", "first_clip"))
     look = _number(f"{template or prompt}\n{parameters.get('seed', task.task_id)}")
-    total = scenario.job_s or _job_s(scenario, tier, seconds, look)
+    total = _job_s(scenario, tier, seconds, look) if scenario.job_s is None else scenario.job_s
     pending = min(scenario.timing.pending_s, total)
     return replace(
         task,

@@ -40,12 +40,15 @@ class Mark:
 
 def mark(text: str, size: tuple[int, int], *, corner: tuple[int, int], share: float, plate: int) -> Mark:
     """Lay the text out for a corner, on a dark plate or, without one, with a soft shadow."""
-    width = size[0]
-    font = ImageFont.load_default(size=max(9.0, min(size) * share))
+    margin = max(2, round(min(size) * 0.018)) // 2 * 2
+    high = max(9.0, min(size) * share)
+    # in a very small picture the text shrinks until it fits
+    high = max(5.0, min(high, high * (size[0] - 2 * margin) / (ImageFont.load_default(high).getlength(text) + high)))
+    font = ImageFont.load_default(size=high)
     left, top, right, bottom = font.getbbox(text)
     air = max(2, round((bottom - top) * 0.45))
-    w, h = (min(width, math.ceil(right - left + 2 * air)) // 2 * 2, math.ceil(bottom - top + 2 * air) // 2 * 2)
-    margin = max(2, round(min(size) * 0.018)) // 2 * 2
+    w = min(size[0] - 2 * margin, math.ceil(right - left + 2 * air)) // 2 * 2
+    h = min(size[1] - 2 * margin, math.ceil(bottom - top + 2 * air)) // 2 * 2
     ink = Image.new("L", (w, h))
     ImageDraw.Draw(ink).text((air - left, air - top), text, fill=255, font=font)
     if plate:

@@ -57,7 +57,7 @@ async def _drop(scope: Scope, reset: bool) -> None:
 
         raise httpx.ReadError("connection reset") if reset else httpx.RemoteProtocolError("Server disconnected")
     if reset:
-        linger = struct.pack("ii", 1, 0)  # closing then sends RST in place of FIN
+        linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # closing then sends RST in place of FIN
         line.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         line.transport.abort()
     else:
@@ -151,7 +151,8 @@ class Simulator:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=_serve, args=(self._server, listener), name="simulator", daemon=True)
         self._thread.start()
-        self._store.prune(self._clock.now() - 2 * self._scenario.life_s)
+        now, scenario = self._clock.now(), self._scenario
+        self._store.prune(now - 2 * scenario.life_s, now - 2 * max(scenario.life_s, scenario.upload_life_s))
         for task in self._store.tasks():
             self._studio.want(task)
         return self

@@ -114,7 +114,7 @@ class Service:
             else:
                 gateway = bool(request.path_params.get("gateway"))
                 refusal = engine.authorise(request.headers.get("authorization"), gateway=gateway)
-                reply = refusal or await run_in_threadpool(handler, request, raw, fault)
+                reply = await run_in_threadpool(handler, request, raw, fault) if refusal is None else refusal
             if fault and fault.kind == "lost_answer":
                 await self._drop(request.scope, False)
             return JSONResponse(reply.body, reply.status)
@@ -172,13 +172,13 @@ class Service:
         self._studio.want(task)
         return engine.created(task)
 
-    def _views(self) -> list[tuple[Task, View]]:
-        """Look at every task; those without a video get one made."""
+    def _views(self, task_id: str | None = None) -> list[tuple[Task, View]]:
+        """Look at every task, or at one; those without a video get one made."""
         tasks = self._store.tasks()
         spans = engine.schedule(tasks, self._scenario)
         now = self._clock.now()
         views = []
-        for task in tasks:
+        for task in tasks if task_id is None else [task for task in tasks if task.task_id == task_id]:
             view = engine.observe(task, spans, self._store.rendered(task.task_id), now, self._scenario)
             if view.status in ("PENDING", "RUNNING"):
                 self._studio.want(task)
@@ -189,13 +189,11 @@ class Service:
         if not self._has_room("poll", self._scenario.limits.queries_per_s):
             return engine.too_fast()
         task_id = request.path_params["task_id"]
-        task, view = next((pair for pair in self._views() if pair[0].task_id == task_id), (None, View("UNKNOWN")))
+        task, view = next(iter(self._views(task_id)), (None, View("UNKNOWN")))
         if fault and fault.kind == "expire":
             view = View("UNKNOWN")
         origin = self._scenario.result_origin or _origin(request)
-        return engine.polled(
-            task_id, task, view, oss.result_url(origin, task_id, int(view.end + self._scenario.life_s))
-        )
+        return engine.polled(task_id, task, view, oss.result_url(origin, task_id, int(view.end + self._scenario.life_s)))
 
     def _list(self, request: Request, _raw: bytes, _fault: Fault | None) -> Reply:
         if not self._has_room("list", self._scenario.limits.queries_per_s):
@@ -205,8 +203,8 @@ class Service:
     def _cancel(self, request: Request, _raw: bytes, _fault: Fault | None) -> Reply:
         if not self._has_room("cancel", self._scenario.limits.queries_per_s):
             return engine.too_fast()
-        for task, view in self._views():
-            if task.task_id == request.path_params["task_id"] and view.status == "PENDING":
+        for task, view in self._views(request.path_params["task_id"]):
+            if view.status == "PENDING":
                 self._store.save(replace(task, cancelled=self._clock.now()))
                 return Reply(200, {"request_id": engine.new_id()})
         return engine.uncancellable()

@@ -25,7 +25,7 @@ class Store:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     Store(Path(folder)).keep(b"a picture")[:12]
-        'c6b5ac6beff7'
+        '92b2fa580289'
     """
 
     def __init__(self, folder: Path) -> None:
@@ -119,16 +119,16 @@ class Store:
 
     # --- age ---
 
-    def prune(self, before: float) -> None:
-        """Remove tasks created before that date with their videos, and inputs and uploads not used since."""
+    def prune(self, tasks_before: float, inputs_before: float) -> None:
+        """Remove tasks created before a date with their videos, and inputs and uploads not used since another."""
         for task in self.tasks():
-            if task.created < before:
+            if task.created < tasks_before:
                 self.result(task.task_id).unlink(missing_ok=True)
                 (self.folder / "tasks" / f"{task.task_id}.json").unlink(missing_ok=True)
         # Inputs are dated by the machine, tasks by the clock; a test's clock may run in another year.
-        for name in ("inputs", "uploads") if before <= time.time() else ():
+        for name in ("inputs", "uploads") if inputs_before <= time.time() else ():
             for path in (self.folder / name).iterdir():
-                if path.stat().st_mtime < before:
+                if path.stat().st_mtime < inputs_before:
                     path.unlink(missing_ok=True)
 
     def _write(self, path: Path, data: bytes) -> None:

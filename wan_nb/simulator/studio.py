@@ -36,10 +36,8 @@ class Studio:
         self._orders: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._wanted: set[str] = set()
         self._lock = threading.Lock()
-        self._threads = [
-            threading.Thread(target=self._work, name="simulator-studio", daemon=True) for _ in range(threads)
-        ]
-        self._open = False
+        self._most = threads
+        self._threads: list[threading.Thread] = []
 
     def want(self, task: Task) -> None:
         """See to it that this task gets its video; calling again costs nothing."""
@@ -49,19 +47,20 @@ class Studio:
             if task.task_id in self._wanted:
                 return
             self._wanted.add(task.task_id)
-            if not self._open:
-                self._open = True
-                for thread in self._threads:
-                    thread.start()
+            if len(self._threads) < self._most:
+                self._threads.append(threading.Thread(target=self._work, name="simulator-studio", daemon=True))
+                self._threads[-1].start()
         self._orders.put(task.task_id)
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Begin no more videos, and wait a moment for those that are being made."""
-        while not self._orders.empty():
-            self._orders.get()
-        for _ in self._threads:
+        with self._lock:
+            threads, self._threads = self._threads, []
+            while not self._orders.empty():
+                self._wanted.discard(self._orders.get() or "")
+        for _ in threads:
             self._orders.put(None)
-        for thread in self._threads if self._open else ():
+        for thread in threads:
             thread.join(timeout_s)
 
     def _work(self) -> None:

@@ -218,6 +218,13 @@ class FormState(HasTraits):
                         self._settling = 0
                     self.revision += 1
 
+    def refresh(self) -> None:
+        """Ask anew what the endpoint says of the present request: something was submitted meanwhile."""
+        with self.lock:
+            if self._ask_preview is not None:
+                self._ask()
+            self.revision += 1
+
     def load(self, field: str, source: object) -> None:
         """Read a medium (path, URL, upload); an empty text takes it out. The latest call for a field wins.
 

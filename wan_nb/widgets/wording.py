@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from wan_nb.catalog import ModelSpec
 from wan_nb.record import RunPhase, RunState
+from wan_nb.session import SHOWN_REGION
 from wan_nb.task import TaskStatus
 
 if TYPE_CHECKING:
-    from wan_nb.session import Preview, Session, Usual
+    from wan_nb.session import Preview, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +83,19 @@ def span(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def usual_words(usual: Usual | None) -> str:
+def usual_words(median_s: float, p90_s: float) -> str:
     """Say how long such runs take.
 
     Example:
-        >>> from types import SimpleNamespace
-        >>> usual_words(SimpleNamespace(median_s=60.0, p90_s=150.0)), usual_words(SimpleNamespace(median_s=20, p90_s=41))
+        >>> usual_words(60.0, 150.0), usual_words(20.0, 41.0)
         ('usually 1–2½ min', 'usually 20–41 s')
     """
-    if usual is None or usual.p90_s <= 0:
+    if p90_s <= 0:
         return ""
-    if usual.p90_s < 90:
-        low, high, unit = f"{usual.median_s:.0f}", f"{usual.p90_s:.0f}", "s"
+    if p90_s < 90:
+        low, high, unit = f"{median_s:.0f}", f"{p90_s:.0f}", "s"
     else:
-        low, high, unit = _halves(usual.median_s), _halves(usual.p90_s), "min"
+        low, high, unit = _halves(median_s), _halves(p90_s), "min"
     return f"usually about {high} {unit}" if low == high else f"usually {low}–{high} {unit}"
 
 
@@ -126,19 +126,20 @@ def region_words(region: str) -> str:
     """Say a region's name.
 
     Example:
-        >>> region_words("hongkong"), region_words("")
-        ('Hong Kong', 'the real service')
+        >>> region_words("hongkong"), region_words("singapore")
+        ('Hong Kong', 'Singapore')
     """
-    return {"": "the real service", "hongkong": "Hong Kong"}.get(region, region.title())
+    return "Hong Kong" if region == "hongkong" else region.title()
 
 
 def price_words(preview: Preview, region: str) -> str:
     """Say what a request will cost, in the words of the preview line."""
-    money = preview.estimate.money if preview.estimate else None
-    where = region_words(region)
+    money = preview.estimate.money
     if preview.is_simulated:
-        return f"simulated: free; would cost about {money} in {where}" if money else "simulated: free; price not published"
-    return f"about {money} in {where}" if money else f"price not published for {where}"
+        shown = region_words(SHOWN_REGION)
+        return f"simulated: free; would cost about {money} in {shown}" if money else "simulated: free; no published price"
+    where = f" in {region_words(region)}" if region else ""
+    return f"about {money}{where}" if money else f"no published price{where}"
 
 
 def submit_words(preview: Preview | None) -> str:
@@ -147,7 +148,7 @@ def submit_words(preview: Preview | None) -> str:
         return "Submit"
     if preview.is_simulated:
         return "Submit — simulated, free"
-    money = preview.estimate.money if preview.estimate else None
+    money = preview.estimate.money
     return f"Submit — about {money}" if money else "Submit — price unknown"
 
 

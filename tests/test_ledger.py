@@ -1,0 +1,121 @@
+"""The journal: durable, shared, append-only, and folded back to the same state from any prefix."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wan_nb.errors import BudgetError, LedgerError
+from wan_nb.ledger import Ledger, Plan
+from wan_nb.pricing import Money
+from wan_nb.record import Record, RunPhase, RunState, fold
+
+PLAN = Plan("r1", "v1:a", "simulator", 1, "wan2.7-i2v", "720P", 5, 100.0, {"model": "wan2.7-i2v", "prompt": "x"})
+HISTORY = [
+    Record("sending", 101.0, {"region": "singapore"}),
+    Record("submitted", 102.0, {"task_id": "t", "request_id": "q", "status": "PENDING"}),
+    Record("observed", 110.0, {"status": "RUNNING"}),
+    Record("observed", 200.0, {"status": "SUCCEEDED", "took_s": 98.0, "billed_s": 5, "result_host": "h"}),
+    Record("saved", 201.0, {"path": "videos/a.mp4", "sha256": "0", "nbytes": 9, "size": "816*1104", "fps": 30.0,
+                            "duration_s": 5.0, "has_audio": True}),
+]  # fmt: skip
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.sqlite")
+
+
+def test_a_run_from_plan_to_file(ledger: Ledger) -> None:
+    """Each record moves the state on, and another reader sees the same."""
+    state, existed = ledger.plan(PLAN)
+    assert (state.phase, existed) == (RunPhase.PLANNED, False)
+    phases = [ledger.append("r1", record).phase for record in HISTORY]
+    assert phases == ["sending", "submitted", "submitted", "succeeded", "saved"]
+    assert Ledger(ledger.path).state("r1") == ledger.state("r1")
+    saved = ledger.state("r1")
+    assert saved.file
+    assert str(saved.file.size) == "816×1104"
+    assert saved.running_at == 110.0
+    assert ledger.took("simulator", "wan2.7-i2v", "720P", 5) == [98.0]
+
+
+def test_the_same_request_finds_its_run(ledger: Ledger) -> None:
+    """Unique by fingerprint, endpoint and take."""
+    ledger.plan(PLAN)
+    assert ledger.plan(replace(PLAN, run_id="r2"))[0].run_id == "r1"
+    assert ledger.plan(replace(PLAN, run_id="r3", take=2)) [1] is False
+    assert ledger.plan(replace(PLAN, run_id="r4", endpoint="https://x/api/v1"))[1] is False
+    assert ledger.takes("v1:a", "simulator") == 2
+    found = ledger.find("v1:a", "simulator")
+    assert found
+    assert found.run_id == "r3"
+    assert [state.run_id for state in ledger.states()] == ["r4", "r3", "r1"]
+
+
+def test_a_newer_versions_record_survives(ledger: Ledger) -> None:
+    """It is passed over, kept, and does not stop the fold."""
+    ledger.plan(PLAN)
+    ledger.append("r1", HISTORY[0], Record("teleported", 101.5, {"to": "moon"}), *HISTORY[1:3])
+    assert ledger.state("r1").phase is RunPhase.SUBMITTED
+    assert [record.kind for record in ledger.records("r1")][2] == "teleported"
+
+
+@given(st.integers(0, len(HISTORY)))
+def test_a_cut_anywhere_leaves_a_state(length: int) -> None:
+    """Folding a prefix, then the rest, is folding all."""
+    start = RunState("r1", "v1:a", "simulator", 1, "wan2.7-i2v", "720P", 5, 100.0)
+    assert fold(fold(start, HISTORY[:length]), HISTORY[length:]) == fold(start, HISTORY)
+
+
+def test_budget_counts_what_is_reserved(ledger: Ledger) -> None:
+    """Planned and ambiguous count in full; failed is free; the message names the amount that would do."""
+    def priced(run_id: str) -> Plan:
+        return replace(PLAN, run_id=run_id, fingerprint=run_id, data={"estimate": "0.50 USD"}, budget=Money.of("1.00 USD"))
+
+    ledger.plan(priced("a"))
+    ledger.plan(priced("b"))
+    ledger.append("a", Record("ambiguous", 101.0))
+    with pytest.raises(BudgetError, match=r"budget='1\.50 USD'"):
+        ledger.plan(priced("c"))
+    assert ledger.plan(priced("a"))[1] is True  # what exists costs nothing again
+    ledger.append("b", Record("rejected", 102.0, {"code": "InvalidApiKey"}))
+    assert ledger.plan(priced("c"))[1] is False
+
+
+def test_a_dead_process_loses_its_watch(ledger: Ledger, tmp_path: Path) -> None:
+    """Two kernels: one watches; when it is silent for long, or certainly dead, the other may."""
+    ledger.plan(PLAN)
+    other = Ledger(ledger.path)
+    assert ledger.claim("r1", now=100.0)
+    assert not other.claim("r1", now=101.0)
+    assert other.is_watched("r1", now=101.0)
+    assert other.claim("r1", now=200.0)
+    assert ledger.renew(now=201.0) == set()
+    host = ledger.owner.rsplit(":", 2)[0]
+    ledger.owner = f"{host}:999999999:1"  # a process number that no system gives
+    assert ledger.claim("r1", now=300.0)
+    assert other.claim("r1", now=301.0)
+
+
+def test_a_file_that_is_no_journal_says_so(tmp_path: Path) -> None:
+    """One line with what to do."""
+    (tmp_path / "x.sqlite").write_text("hello, this is no database at all, and long enough to be looked at")
+    with pytest.raises(LedgerError, match="move it away"):
+        Ledger(tmp_path / "x.sqlite")
+    newer = sqlite3.connect(tmp_path / "y.sqlite")
+    newer.execute("PRAGMA user_version=99")
+    newer.close()
+    with pytest.raises(LedgerError, match="update the package"):
+        Ledger(tmp_path / "y.sqlite")
+
+
+def test_an_unknown_run_says_so(ledger: Ledger) -> None:
+    """With where to look."""
+    with pytest.raises(LedgerError, match=r"session\.runs\(\)"):
+        ledger.state("nope")

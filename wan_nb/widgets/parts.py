@@ -1,0 +1,92 @@
+"""What all views are made of: escaped text, small pictures as addresses, callbacks that cannot fail unseen.
+
+A front end hides exceptions of callbacks, so each callback goes through `guarded`, which paints what went wrong.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from wan_nb.errors import WanError
+from wan_nb.problems import Problem
+
+HERE = Path(__file__).parent
+STYLE = (HERE / "style.css").read_text(encoding="utf-8")
+"""The style sheet of all live views."""
+
+POSTER_CHARS = 40_000
+"""Longest poster in widget state: no trait passes 64 KB."""
+
+INK = "var(--jp-ui-font-color1,inherit)"
+SOFT = "var(--jp-ui-font-color2,#757575)"
+LINE = "var(--jp-border-color2,#ccc)"
+TONES = {"wait": "var(--jp-brand-color1,#1976d2)", "good": "#388e3c", "bad": "#d32f2f", "off": SOFT}
+"""Colours of static twins; each can be read on white and on black."""
+
+_SEVERITY = {"refused": "✕", "wasteful": "!", "warning": "△"}
+
+escape = html.escape
+"""Text from outside goes through this, always."""
+
+
+def jpeg_address(picture: Callable[[int], bytes], *, longest: int = 480, limit: int = POSTER_CHARS) -> str:
+    """Return a small JPEG as a data URI, smaller still until it fits; empty when there is none to be had.
+
+    Args:
+        picture: Gives the JPEG for a longest side in pixels.
+        longest: Where to begin.
+        limit: Characters, at most.
+    """
+    for side in (longest, longest * 2 // 3, longest // 2, longest // 3, longest // 6):
+        try:
+            address = f"data:image/jpeg;base64,{base64.b64encode(picture(side)).decode('ascii')}"
+        except (WanError, OSError):
+            return ""  # a poster is an extra: a file that is gone shows as text
+        if len(address) <= limit:
+            return address
+    return ""
+
+
+def problem_html(problem: Problem, *, missing: bool = False) -> str:
+    """Return one problem as a line in the colour of its severity."""
+    if missing:
+        return f'<span class="wan-problem missing">○ {escape(problem.message)}</span>'
+    source = f' title="Source: {escape(problem.source)}"' if problem.source else ""
+    sign = _SEVERITY[problem.severity]
+    return f'<span class="wan-problem {problem.severity}"{source}>{sign} {escape(str(problem))}</span>'
+
+
+def fault_html(error: BaseException) -> str:
+    """Return what an exception says: its type, message, and what to do where somebody knows."""
+    text = f"{type(error).__name__}: {error}"
+    if not isinstance(error, WanError):
+        text += "\nThis is a fault of the toolkit, not of your input; nothing else was changed."
+    return f'<div class="wan-fault" role="alert">{escape(text)}</div>'
+
+
+def guarded(function: Callable[..., Any], show: Callable[[BaseException], None]) -> Callable[..., None]:
+    """Return a callback that shows its exception instead of losing it."""
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except Exception as error:  # whatever it is: a front end would hide it
+            show(error)
+
+    return call
+
+
+def table_rows(rows: Sequence[tuple[str, str]]) -> str:
+    """Return (name, text) rows of a static table, escaped."""
+    cell = "text-align:left;vertical-align:top;padding:1px 12px 1px 0"
+    return "".join(
+        f'<tr><th style="{cell};font-weight:normal;color:{SOFT}">{escape(name)}</th>'
+        f'<td style="{cell};overflow-wrap:anywhere">{escape(text)}</td></tr>'
+        for name, text in rows
+    )

@@ -1,0 +1,71 @@
+"""What would happen if a request were submitted now: problems, price, size, time. Static, with no widget.
+
+`line` is the same in one line, for the form.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wan_nb.request import MEDIA_FIELDS, VideoRequest
+from wan_nb.widgets.parts import INK, SOFT, TONES, escape, jpeg_address, table_rows
+from wan_nb.widgets.wording import price_words, usual_words
+
+if TYPE_CHECKING:
+    from wan_nb.problems import Problem
+    from wan_nb.session import Preview
+
+_COLOURS = {"refused": TONES["bad"], "wasteful": "#b26a00", "warning": "#b26a00"}
+
+
+def line(preview: Preview, region: str) -> str:
+    """Return price, size and time as one line of HTML."""
+    parts = [f"<b>{escape(price_words(preview, region))}</b>"]
+    if preview.size:
+        drifted = f" ({preview.drift})" if preview.drift and preview.drift.pixels else ""
+        parts.append(escape(f"{preview.size} px expected{drifted}"))
+    if usual := usual_words(preview.usual.median_s, preview.usual.p90_s):
+        parts.append(f'<span title="{escape(preview.usual.source)}">{escape(usual)}</span>')
+    return " · ".join(parts)
+
+
+def html(preview: Preview, region: str = "") -> str:
+    """Return the static twin of a preview."""
+    request = preview.request
+    rows = [("price", price_words(preview, region))]
+    if preview.estimate.money:
+        rows.append(("", f"{preview.estimate.seconds} s × {preview.estimate.per_second}; {preview.estimate.source}"))
+    if preview.size:
+        rows.append(("size", f"{preview.size} px expected; {preview.drift or 'shape not known'}"))
+    rows.append(("time", f"{usual_words(preview.usual.median_s, preview.usual.p90_s)} ({preview.usual.source})"))
+    if preview.existing:
+        rows.append(("ran before", f"run {preview.existing.run_id}: submitting gives that run; take=2 makes another"))
+    return _framed(request, rows, preview.problems)
+
+
+def request_html(request: VideoRequest) -> str:
+    """Return the static twin of a request."""
+    return _framed(request, [], request.problems())
+
+
+def _framed(request: VideoRequest, rows: list[tuple[str, str]], problems: tuple[Problem, ...]) -> str:
+    given = [("model", request.model)]
+    for name, value in vars(request).items():
+        if name != "model" and value is not None and value != {}:
+            given.append((name, str(value) if name in MEDIA_FIELDS else f"{value} s" if name == "duration" else f"{value}"))
+    pictures = "".join(
+        f'<img alt="" src="{address}" style="max-height:120px;max-width:160px;margin:0 8px 4px 0;display:inline-block">'
+        for medium in request.media.values()
+        if medium.kind == "image" and medium.data and not medium.error and (address := jpeg_address(medium.thumbnail, longest=240))
+    )
+    said = "".join(
+        f'<div style="color:{_COLOURS[problem.severity]}">{problem.severity}: {escape(str(problem))}'
+        + (f' <span style="color:{SOFT};font-size:12px">[{escape(problem.source)}]</span>' if problem.source else "")
+        + "</div>"
+        for problem in problems
+    )
+    ready = f'<div style="color:{TONES["good"]}">ready</div>'
+    return (
+        f'<div style="color:{INK};overflow-wrap:anywhere">{pictures}'
+        f'<table style="border-collapse:collapse;font-size:13px;margin:0">{table_rows([*given, *rows])}</table>{said or ready}</div>'
+    )

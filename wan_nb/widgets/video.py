@@ -1,0 +1,143 @@
+"""A video on a page: the player of a live notebook, and the plain ``<video>`` that stays in a saved one.
+
+The player asks for bytes by message, so none enters widget state. The static twin holds the file itself up to a limit, beyond which
+it points to the file beside the notebook; its poster is always there.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import traitlets
+
+from wan_nb.content import amount
+from wan_nb.geometry import Size
+from wan_nb.widgets.parts import HERE, SOFT, STYLE, escape, guarded, jpeg_address
+
+if TYPE_CHECKING:
+    from wan_nb.run import Video
+
+EMBED_BYTES = 4 * 1024 * 1024
+"""Videos up to this many bytes are kept inside a static twin, as a data URI (a third longer)."""
+
+
+class Player(anywidget.AnyWidget):  # type: ignore[misc]
+    """Plays videos in step: one clock, frame step, speed, loop, keyboard.
+
+    Args:
+        clips: What to show at once, as `clip` makes it.
+        read: Gives the bytes of a clip by its place; called through `later`.
+        later: Runs a function on a worker thread (`Session.later`).
+        height: Pixels of the tallest box.
+    """
+
+    _esm = (HERE / "player.js").read_text(encoding="utf-8")
+    _css = STYLE
+    clips = traitlets.List(traitlets.Dict()).tag(sync=True)
+    height = traitlets.Int(300).tag(sync=True)
+
+    def __init__(
+        self,
+        clips: Sequence[dict[str, Any]],
+        read: Callable[[int], bytes],
+        later: Callable[..., Any],
+        *,
+        height: int = 300,
+    ) -> None:
+        super().__init__(clips=list(clips), height=height)
+        self._read, self._later = read, later
+        self.on_msg(self._hear)
+
+    def deliver(self, index: int) -> None:
+        """Send the bytes of a clip without being asked: a kernel that is busy with a cell hears no question."""
+        self._later(guarded(self._send_bytes, lambda error: self._refuse(index, error)), index)
+
+    def _hear(self, _: object, content: dict[str, Any], __: object) -> None:
+        if content.get("want") == "bytes":
+            self.deliver(int(content["index"]))
+
+    def _send_bytes(self, index: int) -> None:
+        self.send({"have": "bytes", "index": index}, [self._read(index)])
+
+    def _refuse(self, index: int, error: BaseException) -> None:
+        self.send({"have": "nothing", "index": index, "why": f"No video: {error}"})
+
+
+def clip(size: Size, *, poster: str = "", word: str = "", label: str = "", video: Video | None = None) -> dict[str, Any]:
+    """Return what the player needs to know of one video, or of the place where it will be."""
+    return {
+        "label": label,
+        "width": size.width,
+        "height": size.height,
+        "fps": video.fps if video else 30.0,
+        "has_audio": video.has_audio if video else False,
+        "poster": poster,
+        "word": word,
+        "ready": video is not None,
+    }
+
+
+def facts(video: Video) -> list[tuple[str, str]]:
+    """Return what to know of a video, as (name, text)."""
+    sound = "with sound" if video.has_audio else "silent"
+    rows = [
+        ("video", f"{video.size} px, {video.duration_s:.2f} s, {video.fps:.4g} fps, {sound}"),
+        ("file", f"{_relative(video.path)} ({amount(video.nbytes)})"),
+        ("cost", "free (simulated)" if video.is_simulated else f"about {video.cost}" if video.cost else "price not published"),
+    ]
+    if video.actual_prompt:
+        rows.append(("rewritten", video.actual_prompt))
+    return rows
+
+
+def html(video: Video, *, embed_bytes: int | None = None) -> str:
+    """Return the static twin: plays with no kernel, no script, nothing from outside.
+
+    Args:
+        video: The video.
+        embed_bytes: Largest file that is kept inside; `EMBED_BYTES` when not given.
+    """
+    lines = "<br>".join(f'<span style="color:{SOFT}">{escape(name)}</span> {escape(text)}' for name, text in facts(video))
+    return (
+        f'<figure style="margin:0;max-width:{_width(video.size)}px">{tag(video, embed_bytes=embed_bytes)}'
+        f'<figcaption style="font-size:12px;line-height:1.5;overflow-wrap:anywhere">{lines}</figcaption></figure>'
+    )
+
+
+def tag(video: Video, *, embed_bytes: int | None = None) -> str:
+    """Return the ``<video>`` element alone; JupyterLab keeps ``src`` only as an attribute, never as ``<source>``."""
+    limit = EMBED_BYTES if embed_bytes is None else embed_bytes
+    width, note = _width(video.size), ""
+    shape = f'width="{width}" style="max-width:100%;height:auto;aspect-ratio:{video.size.width}/{video.size.height};display:block"'
+    poster = jpeg_address(video.poster)
+    try:
+        if video.path.stat().st_size <= limit:
+            source = f"data:video/mp4;base64,{base64.b64encode(video.path.read_bytes()).decode('ascii')}"
+        else:
+            source = _relative(video.path)
+            note = f"{amount(video.nbytes)}: not kept in this page; it plays while the file stands beside the notebook."
+    except OSError:
+        source, note = "", f"The file is no longer at {_relative(video.path)}."
+    address = f' src="{escape(source)}"' if source else ""
+    picture = f' poster="{poster}"' if poster else ""
+    said = f'<div style="font-size:12px;color:{SOFT}">{escape(note)}</div>' if note else ""
+    return f"<video controls loop muted playsinline preload=\"metadata\" {shape}{picture}{address}></video>{said}"
+
+
+def _width(size: Size) -> int:
+    """Width on a page: the whole video at most 480 wide and 400 high."""
+    return round(min(480, 400 * size.width / size.height, size.width))
+
+
+def _relative(path: Path) -> str:
+    """Say a path as seen from the notebook's folder, where that is possible."""
+    try:
+        shown = os.path.relpath(path)
+    except ValueError:  # another drive
+        return str(path)
+    return str(path) if shown.startswith(os.pardir + os.sep + os.pardir) else Path(shown).as_posix()
