@@ -145,6 +145,8 @@ def page(lab: Lab, chromium: Any) -> Iterator[Any]:
 def open_notebook(page: Any, lab: Lab, name: str, *, run: bool = True) -> None:
     """Open a notebook alone on the page, wait for its kernel, and run all cells."""
     page.goto(f"{lab.url}/doc/tree/{name}?reset")
-    page.wait_for_function("window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
+    page.wait_for_function(
+        "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+    )
     if run:
         page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")

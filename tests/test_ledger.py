@@ -49,7 +49,7 @@ def test_the_same_request_finds_its_run(ledger: Ledger) -> None:
     """Unique by fingerprint, endpoint and take."""
     ledger.plan(PLAN)
     assert ledger.plan(replace(PLAN, run_id="r2"))[0].run_id == "r1"
-    assert ledger.plan(replace(PLAN, run_id="r3", take=2)) [1] is False
+    assert ledger.plan(replace(PLAN, run_id="r3", take=2))[1] is False
     assert ledger.plan(replace(PLAN, run_id="r4", endpoint="https://x/api/v1"))[1] is False
     assert ledger.takes("v1:a", "simulator") == 2
     found = ledger.find("v1:a", "simulator")
@@ -75,8 +75,11 @@ def test_a_cut_anywhere_leaves_a_state(length: int) -> None:
 
 def test_budget_counts_what_is_reserved(ledger: Ledger) -> None:
     """Planned and ambiguous count in full; failed is free; the message names the amount that would do."""
+
     def priced(run_id: str) -> Plan:
-        return replace(PLAN, run_id=run_id, fingerprint=run_id, data={"estimate": "0.50 USD"}, budget=Money.of("1.00 USD"))
+        return replace(
+            PLAN, run_id=run_id, fingerprint=run_id, data={"estimate": "0.50 USD"}, budget=Money.of("1.00 USD")
+        )
 
     ledger.plan(priced("a"))
     ledger.plan(priced("b"))

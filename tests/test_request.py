@@ -91,7 +91,10 @@ def test_bad_input_gets_one_clear_line_each(tmp_path: Path) -> None:
     Image.new("RGBA", (100, 100), (1, 2, 3, 4)).save(tmp_path / "small.png")
     request = VideoRequest("wan2.5-i2v-preview", first_frame=tmp_path / "small.png", duration=7, resolution="4K")
     texts = {problem.field: str(problem) for problem in request.problems(severity="refused")}
-    assert texts["duration"] == "duration=7 s is not offered by wan2.5-i2v-preview; it offers 5 or 10 s. Choose one of these."
+    assert (
+        texts["duration"]
+        == "duration=7 s is not offered by wan2.5-i2v-preview; it offers 5 or 10 s. Choose one of these."
+    )
     assert "480P, 720P or 1080P" in texts["resolution"]
     frames = [str(problem) for problem in request.problems() if problem.field == "first_frame"]
     assert any("100×100" in text and "240 to 8000" in text for text in frames)

@@ -116,7 +116,9 @@ def test_previews_are_asked_one_at_a_time_and_the_last_one_counts(picture: Image
         asked.append(request.prompt)
         return preview_of(request)
 
-    state = FormState(preview, later=lambda function, *given: waiting.append(lambda: function(*given)), first_frame=picture)
+    state = FormState(
+        preview, later=lambda function, *given: waiting.append(lambda: function(*given)), first_frame=picture
+    )
     for prompt in ("c", "ca", "cat"):
         state.prompt = prompt
     assert len(waiting) == 1 and not state.is_settled

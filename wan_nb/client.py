@@ -114,7 +114,8 @@ class Client:
     def __init__(self, endpoint: Endpoint, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.endpoint = endpoint
         loopback = urlsplit(endpoint.base_url).hostname in _LOOPBACK
-        verify = not loopback
+        # reading the certificates takes a while: once is enough for all three
+        verify = False if loopback or transport else httpx.create_ssl_context()
         shared: dict[str, Any] = {
             "transport": transport,
             "timeout": _TIMEOUT,

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wan_nb import video
 from wan_nb.client import Body, Client
 from wan_nb.clock import Clock
 from wan_nb.engine import Engine
@@ -102,11 +101,11 @@ class Follower:
 
     async def send(self, run_id: str, request: VideoRequest) -> None:
         """Submit a planned run; whoever else works in the folder does not."""
-        if not await asyncio.to_thread(self.ledger.claim, run_id, self.clock.now()):
-            self.others[run_id] = await self._state(run_id)
-            return
         self.busy.add(run_id)
         try:
+            if not await asyncio.to_thread(self.ledger.claim, run_id, self.clock.now()):
+                self.others[run_id] = await self._state(run_id)
+                return
             for attempt in range(1, SEND_TRIES + 1):
                 if await self._try_send(run_id, request, attempt):
                     return
@@ -380,6 +379,8 @@ def file_name(state: RunState) -> str:
 
 def _settle(part: Path, target: Path, folder: Path) -> dict[str, object]:
     """Check a download as a whole MP4, put it under its name for good, and return what is recorded of it."""
+    from wan_nb import video  # heavy, and only needed once there is a video
+
     video.is_whole_mp4(part)
     info = video.probe(part)
     digest = hashlib.sha256()

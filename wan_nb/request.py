@@ -247,9 +247,11 @@ class VideoRequest:
     def from_record(cls, record: Mapping[str, Any], find: Callable[[str, str], Any]) -> VideoRequest:
         """Rebuild a request from the journal; `find`(reference, name) gives each medium's source."""
         given = {each.name: record[each.name] for each in fields(cls) if each.name in record}
-        for name in MEDIA_FIELDS:
+        for name, kind in MEDIA_FIELDS.items():
             if name in given:
-                given[name] = find(given[name]["reference"], given[name]["name"])
+                was = given[name]["name"]
+                medium = load(find(given[name]["reference"], was), kind)  # type: ignore[arg-type]
+                given[name] = _replace(medium, name=was)  # the file's own name, not its name in the folder
         return cls(**given)
 
     # --- how it is shown ----------------------------------------------------------------------------------------

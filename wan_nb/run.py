@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wan_nb import video as files
 from wan_nb.advice import explain
 from wan_nb.engine import TICK_S
 from wan_nb.errors import AmbiguousError, ExpiredError, RunError, StillRunningError, TaskFailedError
@@ -60,19 +59,27 @@ class Video:
 
     def poster(self, width: int = 480) -> bytes:
         """Return the first frame as a JPEG."""
-        return files.poster(self.path, width)
+        from wan_nb import video
+
+        return video.poster(self.path, width)
 
     def first_frame(self) -> Image:
         """Return the first frame."""
-        return files.first_frame(self.path)
+        from wan_nb import video
+
+        return video.first_frame(self.path)
 
     def last_frame(self) -> Image:
         """Return the last frame: a good `first_frame` for the next request."""
-        return files.last_frame(self.path)
+        from wan_nb import video
+
+        return video.last_frame(self.path)
 
     def strip(self, count: int = 6, height: int = 120) -> Image:
         """Return frames side by side, evenly spaced."""
-        return files.strip(self.path, count, height)
+        from wan_nb import video
+
+        return video.strip(self.path, count, height)
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -93,9 +100,10 @@ class Run:
         Size(width=1088, height=832)
     """
 
-    def __init__(self, session: Session, state: RunState, *, existed: bool = False) -> None:
+    def __init__(self, session: Session, state: RunState, *, request: VideoRequest | None = None) -> None:
         self.session = session
-        self.existed = existed
+        self._request = request
+        self.existed = False
         self._state = state
         self._changed = threading.Condition()
         self._observers: list[Callable[[RunState], object]] = []
@@ -115,7 +123,9 @@ class Run:
     @property
     def request(self) -> VideoRequest:
         """The request, rebuilt from the journal and the kept files."""
-        return self.session.request_of(self._state)
+        if self._request is None:
+            self._request = self.session.request_of(self._state)
+        return self._request
 
     @property
     def notice(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import secrets
 import sys
+import threading
 import time
 import weakref
 from concurrent.futures import Future
@@ -128,6 +129,7 @@ class Session:
         self._patrol = self.engine.submit(self._follower.patrol())
         self._closed = False
         _OPEN.add(self)
+        _leave_in_order()
 
     # --- what it is ---------------------------------------------------------------------------------------------
 
@@ -220,10 +222,11 @@ class Session:
         allowed = (allow,) if isinstance(allow, str) else tuple(allow)
         request.check(self.place, allow=allowed)
         state, existed = self.ledger.plan(self._plan(request, take, allowed))
-        run = self._handle(state, existed=existed)
+        run = self._handle(state, existed=existed, request=request)
         if state.phase is RunPhase.PLANNED:
             for medium in request.media.values():
                 self._keep(medium)
+            self._follower.busy.add(run.id)  # from this moment on, leaving waits for it
             self.engine.submit(self._follower.send(state.run_id, request))
         else:
             self.engine.submit(self._follower.take_up(state))
@@ -274,7 +277,7 @@ class Session:
 
     def runs(self, limit: int | None = 50) -> Runs:
         """Return what was run in this folder, newest first, after any number of restarts."""
-        return Runs(self._handle(state, existed=True) for state in self.ledger.states(limit=limit))
+        return Runs(self._handle(state) for state in self.ledger.states(limit=limit))
 
     def run(self, run_id: str) -> Run:
         """Return one run by its id.
@@ -282,7 +285,7 @@ class Session:
         Raises:
             LedgerError: If there is no such run.
         """
-        return self._handle(self.ledger.state(run_id), existed=True)
+        return self._handle(self.ledger.state(run_id))
 
     def resume(self) -> Runs:
         """Take up every run that is still going: ask about it, fetch its video. Sends nothing that was not sent."""
@@ -293,7 +296,7 @@ class Session:
             for state in self.ledger.states(since=since, endpoint=self.endpoint.identity)
             if state.is_live or state.phase is RunPhase.SENDING
         ]
-        runs = Runs(self._handle(state, existed=True) for state in going)
+        runs = Runs(self._handle(state) for state in going)
         for state in going:
             self.engine.submit(self._follower.take_up(state))
         return runs
@@ -345,11 +348,11 @@ class Session:
 
     # --- handles ------------------------------------------------------------------------------------------------
 
-    def _handle(self, state: RunState, *, existed: bool) -> Run:
+    def _handle(self, state: RunState, *, existed: bool | None = None, request: VideoRequest | None = None) -> Run:
         run = self._runs.get(state.run_id)
         if run is None:
-            run = self._runs[state.run_id] = Run(self, state, existed=existed)
-        else:
+            run = self._runs[state.run_id] = Run(self, state, request=request)
+        if existed is not None:
             run.existed = existed
         return run
 
@@ -394,7 +397,19 @@ class Session:
 _OPEN: weakref.WeakSet[Session] = weakref.WeakSet()
 
 
-@atexit.register
+def _leave_in_order() -> None:
+    """Have `_close_all` run at the end of the process, while worker threads can still be used.
+
+    Python ends thread pools before it runs `atexit`; the hook that runs earlier is private, so it may be missing.
+    """
+    if not _REGISTERED:
+        _REGISTERED.append(True)
+        getattr(threading, "_register_atexit", atexit.register)(_close_all)
+
+
+_REGISTERED: list[bool] = []
+
+
 def _close_all() -> None:
     """Leave in order: what is being sent or fetched is finished first."""
     for session in list(_OPEN):

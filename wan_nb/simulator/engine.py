@@ -1,5 +1,4 @@
-"""The service's protocol as functions of (request, task records, now, scenario): no files, no sockets, no clock of its
-own.
+"""The service's protocol as functions of (request, task records, now, scenario): no files, no sockets, no clock.
 
 A *record* (`Task`) holds all that was decided when a task was created; its status is computed from the records and the
 date each time it is asked for. So two processes over one folder agree, a dead time counts, and nothing is lost with a
@@ -15,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
-from wan_nb.catalog import ModelSpec, create_path, find_model
+from wan_nb.catalog import ModelSpec, find_model
 from wan_nb.simulator.scenario import Scenario
 
 Json = dict[str, Any]
@@ -23,6 +22,10 @@ Status = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED", "UNKNO
 
 SERVICE_ZONE = timezone(timedelta(hours=8))
 """Every date of the service is written in UTC+8 (S001, S003)."""
+
+VIDEO_PATH = "/services/aigc/video-generation/video-synthesis"
+FRAMES_PATH = "/services/aigc/image2video/video-synthesis"
+"""Where tasks are created, below the base URL: first and last frames (kf2v) have a path of their own."""
 
 _NO_SYNC = "current user api does not support synchronous calls"
 _NOT_CANCELLED = "Failed to cancel the task, please confirm if the task is in PENDING status."
@@ -167,7 +170,7 @@ def authorise(authorization: str | None, *, gateway: bool) -> Reply | None:
     if key.startswith("sk-throttled"):
         return error(429, "Throttling.RateQuota", _TOO_FAST)
     if key.startswith("sk-broken"):
-        return error(500, "InternalError", "An internal error has occured, please try again later.")
+        return error(500, "InternalError", "An internal error has occurred, please try again later.")
     return None
 
 
@@ -197,9 +200,13 @@ def admit(path: str, asynchronous: str | None, body: object) -> Reply | ModelSpe
     spec = find_model(name)
     if spec is None:
         return error(404, "ModelNotFound", "Model not exist.")
-    if path != create_path(spec.family):
+    if path != _path(spec):
         return error(400, "InvalidParameter", "url error, please check url!")
     return spec
+
+
+def _path(spec: ModelSpec) -> str:
+    return FRAMES_PATH if spec.family == "kf2v" else VIDEO_PATH
 
 
 def created(task: Task) -> Reply:
@@ -361,7 +368,8 @@ def _list_span(query: Mapping[str, str], now: float) -> tuple[float, float]:
 
 
 def _list_item(task: Task, view: View) -> Json:
-    service = create_path(spec.family) if (spec := find_model(task.row)) else ""
+    spec = find_model(task.row)
+    service = _path(spec) if spec else ""
     item: Json = {
         "api_key_id": "1",
         "caller_parent_id": "1000000000000001",

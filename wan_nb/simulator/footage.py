@@ -32,7 +32,7 @@ __all__ = ["Shot", "render", "stand_in"]
 RATE = 44_100
 """Samples a second of the sound track."""
 
-_ENCODER = {"preset": "veryfast", "crf": "24", "x264-params": "mbtree=0"}
+_ENCODER = {"preset": "veryfast", "crf": "26", "x264-params": "mbtree=0"}
 """No macroblock tree: x264's reads memory that it never wrote, in small frames, and equal shots differed (measured)."""
 _BT601 = 5
 _SMPTE170M = 6

@@ -333,8 +333,7 @@ _EXTENSION = (
 
 
 def _rewritten(prompt: str) -> str:
-    """Stand in for the service's language model: as in the seeds' samples the rewriting begins with the prompt
-    itself."""
+    """Stand in for the service's language model; as in the seeds' samples the prompt itself comes first."""
     return f"{prompt.rstrip()}{'' if prompt.rstrip().endswith(('.', '!', '?', '。')) else '.'} {_EXTENSION}"
 
 

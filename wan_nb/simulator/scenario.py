@@ -46,7 +46,7 @@ class Fault:
     """HTTP status of ``status``."""
     code: str = "InternalError"
     """Error code of ``status`` and ``fail_task``."""
-    message: str = "An internal error has occured, please try again later or contact service support."
+    message: str = "An internal error has occurred, please try again later or contact service support."
     """Error text of ``status`` and ``fail_task``."""
     seconds: float = 0.0
     """Service seconds of ``slow``, ``stall`` and ``fail_task``."""
@@ -55,8 +55,7 @@ class Fault:
 
 
 def find_fault(faults: Sequence[Fault], at: Point, number: int) -> Fault | None:
-    """Return the first fault that meets the call of that number (from 0, counted per kind of call), None where none
-    does."""
+    """Return the first fault that meets a call, by its number among its kind from 0; None where none does."""
     for fault in faults:
         end = None if fault.count is None else fault.after + fault.count
         if fault.at == at and fault.after <= number and (end is None or number < end):

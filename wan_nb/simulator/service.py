@@ -23,7 +23,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from wan_nb.catalog import create_path, find_model
+from wan_nb.catalog import find_model
 from wan_nb.clock import Clock
 from wan_nb.simulator import engine, intake, oss
 from wan_nb.simulator.engine import Reply, Task, View
@@ -76,8 +76,8 @@ class Service:
     def app(self) -> Starlette:
         """Return the app; under /api/v1 and, for gateways, under any prefix before it."""
         calls: tuple[tuple[str, str, Point, Callable[[Request, bytes, Fault | None], Reply]], ...] = (
-            ("POST", create_path("i2v"), "create", self._create),
-            ("POST", create_path("kf2v"), "create", self._create),
+            ("POST", engine.VIDEO_PATH, "create", self._create),
+            ("POST", engine.FRAMES_PATH, "create", self._create),
             ("GET", "/tasks", "list", self._list),
             ("GET", "/tasks/{task_id}", "poll", self._poll),
             ("POST", "/tasks/{task_id}/cancel", "cancel", self._cancel),
@@ -193,7 +193,9 @@ class Service:
         if fault and fault.kind == "expire":
             view = View("UNKNOWN")
         origin = self._scenario.result_origin or _origin(request)
-        return engine.polled(task_id, task, view, oss.result_url(origin, task_id, int(view.end + self._scenario.life_s)))
+        return engine.polled(
+            task_id, task, view, oss.result_url(origin, task_id, int(view.end + self._scenario.life_s))
+        )
 
     def _list(self, request: Request, _raw: bytes, _fault: Fault | None) -> Reply:
         if not self._has_room("list", self._scenario.limits.queries_per_s):

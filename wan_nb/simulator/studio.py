@@ -78,7 +78,7 @@ class Studio:
             self._store.render(task.task_id, lambda path: make(shot, path), self._clock.now)
         except Exception as error:
             # Whatever it was, the task must not run for ever: it fails as a task of the service would.
-            message = f"An internal error has occured during execution: {error}"
+            message = f"An internal error has occurred during execution: {error}"
             age = self._clock.now() - task.created
             try:
                 self._store.save(replace(task, code="InternalError.Algo", message=message, fails_after=age))

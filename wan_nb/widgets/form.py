@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as W  # noqa: N812
 
 from wan_nb.catalog import TEMPLATES
+from wan_nb.media import Media
 from wan_nb.problems import Problem
 from wan_nb.request import MEDIA_FIELDS, VideoRequest
 from wan_nb.widgets import preview as preview_view
 from wan_nb.widgets.parts import STYLE, escape, fault_html, guarded, jpeg_address, problem_html
 from wan_nb.widgets.picker import FilePicker
 from wan_nb.widgets.run import RunView
-from wan_nb.widgets.state import FormState
+from wan_nb.widgets.state import SWITCHES, FormState
 from wan_nb.widgets.wording import clock_time, submit_words
 
 if TYPE_CHECKING:
@@ -42,9 +43,12 @@ _LABELS = {
     "template": "Effect template",
 }
 _KINDS = {"image": ("image/*", 25), "audio": ("audio/*,.wav,.mp3", 16), "video": ("video/mp4,video/quicktime", 110)}
-"""What a picker offers, and its megabytes: a little more than any model takes, so that the model's own limit is what is said."""
+"""What a picker offers, and its megabytes: more than any model takes, so that the model's own limit is what is said."""
 _WITHOUT = {"prompt_extend": "on", "audio": "on", "watermark": "off"}
 """What the service does when a switch is not sent (S001, S003)."""
+_SWITCH_WORDS = (("on", "on"), ("off", "off"))
+_SWITCHED = {"": None, "on": True, "off": False}
+"""What a switch's words mean; a Dropdown whose value is None shows nothing at all."""
 _MORE = ("negative_prompt", "seed", "prompt_extend", "shot_type", "audio", "watermark", "template")
 
 
@@ -102,7 +106,11 @@ class Form(W.VBox):  # type: ignore[misc]
         path = W.Text(placeholder="path or URL", continuous_update=False)
         path.observe(self._callback(lambda change: self._given(name, change["new"])), "value")
         picker = FilePicker(
-            accept, limit_mb, lambda upload: self._uploaded(name, upload), lambda why: self._no_file(name, why), self._fault
+            accept,
+            limit_mb,
+            lambda upload: self._uploaded(name, upload),
+            lambda why: self._no_file(name, why),
+            self._fault,
         )
         self._controls[name] = path
         self._thumbs[name] = W.HTML()
@@ -144,9 +152,11 @@ class Form(W.VBox):  # type: ignore[misc]
 
     def _more_row(self, name: str) -> W.Box:
         if name in _WITHOUT:
-            control: W.DOMWidget = W.Dropdown(options=[(f"as the service does ({_WITHOUT[name]})", None), ("on", True), ("off", False)])
+            control: W.DOMWidget = W.Dropdown(options=[(f"as the service does ({_WITHOUT[name]})", ""), *_SWITCH_WORDS])
         elif name == "shot_type":
-            control = W.Dropdown(options=[("as the service does (single)", ""), ("single", "single"), ("multi", "multi")])
+            control = W.Dropdown(
+                options=[("as the service does (single)", ""), ("single", "single"), ("multi", "multi")]
+            )
         elif name == "template":
             control = W.Combobox(options=TEMPLATES, placeholder="none", ensure_option=False, continuous_update=False)
         elif name == "seed":
@@ -178,7 +188,7 @@ class Form(W.VBox):  # type: ignore[misc]
                 return
             self._fault_line.value = ""
             self._sent[name] = value
-            setattr(self.state, name, value if value is not None or name in _WITHOUT else "")
+            setattr(self.state, name, _SWITCHED[value] if name in SWITCHES else value)
 
     def _given(self, name: str, text: str) -> None:
         with self.state.lock:
@@ -221,7 +231,9 @@ class Form(W.VBox):  # type: ignore[misc]
         take = existing.take + 1 if existing and state.new_sample else 1
         self._sending = True
         self._paint()
-        self.session.later(guarded(self._submit_now, self._fault), state.request, take, state.wasteful, state.new_sample)
+        self.session.later(
+            guarded(self._submit_now, self._fault), state.request, take, state.wasteful, state.new_sample
+        )
 
     def _submit_now(self, request: VideoRequest, take: int, allow: tuple[str, ...], is_new: bool) -> None:
         """Submit on a worker thread and put the run on top."""
@@ -275,8 +287,10 @@ class Form(W.VBox):  # type: ignore[misc]
         for control, wanted in ((self._buttons, len(seconds) <= FEW), (self._slider, len(seconds) > FEW)):
             control.layout.display = None if wanted else "none"
             _put(control, state.duration, seconds)
-        for name in (*_WITHOUT, "shot_type"):
-            _put(controls[name], getattr(state, name))
+        for name in SWITCHES:
+            chosen = getattr(state, name)
+            _put(controls[name], "" if chosen is None else "on" if chosen else "off")
+        _put(controls["shot_type"], state.shot_type)
         _put(self._allow, state.allow_wasteful)
         _put(self._sample, state.new_sample)
 
@@ -293,16 +307,14 @@ class Form(W.VBox):  # type: ignore[misc]
         if self._shown_media.get(name, self) is medium:
             return
         self._shown_media[name] = medium
-        needed = name == "first_frame"
-        if not medium or isinstance(medium, frozenset):
-            text = "reading…" if medium else "no picture yet" if needed else "none"
-            self._thumbs[name].value = f'<div class="wan-thumb {"" if needed else "slim"}">{text}</div>'
-        elif medium.kind == "image" and medium.data and not medium.error:
-            address = jpeg_address(medium.thumbnail, longest=360)
-            self._thumbs[name].value = f'<div class="wan-thumb full"><img alt="" src="{address}"></div>'
-        else:
-            text = "cannot be shown" if medium.error else escape(medium.name)
-            self._thumbs[name].value = f'<div class="wan-thumb slim full">{text}</div>'
+        picture = MEDIA_FIELDS[name] == "image"
+        inside, full = "reading…" if self.state.loading & {name} else "none", False
+        if isinstance(medium, Media):
+            inside, full = ("not usable" if medium.error else escape(medium.name)), not medium.error
+            if picture and medium.data and not medium.error:
+                inside = f'<img alt="" src="{jpeg_address(medium.thumbnail, longest=360)}">'
+        look = f"wan-thumb{'' if picture else ' slim'}{' full' if full else ''}"
+        self._thumbs[name].value = f'<div class="{look}">{inside}</div>'
 
     def _paint_notes(self) -> None:
         for name, note in self._notes.items():
@@ -312,8 +324,8 @@ class Form(W.VBox):  # type: ignore[misc]
             hint = self._hint(name)
             note.value = f'<div class="wan-note">{"".join([hint, *lines]) if hint else "".join(lines)}</div>'
         more = [each for name in _MORE for each in self.state.problems_of(name)]
-        title = "More: " + ", ".join(_LABELS[name].lower() for name in _MORE if name in self.state.shown)
-        title += f" — {len(more)} to look at" if more else ""
+        names = [_LABELS[name].lower() for name in _MORE if name in self.state.shown]
+        title = f"More: {', '.join(names[:3])} …" + (f" — {len(more)} to look at" if more else "")
         if self._more.titles != (title,):
             self._more.titles = (title,)
 
@@ -344,8 +356,8 @@ class Form(W.VBox):  # type: ignore[misc]
         _display(self._sample, existing is not None)
         said = ""
         if existing is not None:
-            at = clock_time(existing.created_at)
-            said = f"ran at {at}: Submit shows that run" if not state.new_sample else f"ran at {at}: Submit makes another, which counts anew"
+            way = "Submit makes another, which counts anew" if state.new_sample else "Submit shows that run"
+            said = f"submitted at {clock_time(existing.created_at)}: {way}"
         self._existing.value = f'<span class="wan-note">{escape(said)}</span>'
 
 

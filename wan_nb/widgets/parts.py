@@ -25,7 +25,12 @@ POSTER_CHARS = 40_000
 INK = "var(--jp-ui-font-color1,inherit)"
 SOFT = "var(--jp-ui-font-color2,#757575)"
 LINE = "var(--jp-border-color2,#ccc)"
-TONES = {"wait": "var(--jp-brand-color1,#1976d2)", "good": "#388e3c", "bad": "#d32f2f", "off": SOFT}
+TONES = {
+    "wait": "var(--jp-brand-color1,#1976d2)",
+    "good": "var(--jp-success-color1,#388e3c)",
+    "bad": "var(--jp-error-color1,#d32f2f)",
+    "off": SOFT,
+}
 """Colours of static twins; each can be read on white and on black."""
 
 _SEVERITY = {"refused": "✕", "wasteful": "!", "warning": "△"}
@@ -86,7 +91,7 @@ def table_rows(rows: Sequence[tuple[str, str]]) -> str:
     """Return (name, text) rows of a static table, escaped."""
     cell = "text-align:left;vertical-align:top;padding:1px 12px 1px 0"
     return "".join(
-        f'<tr><th style="{cell};font-weight:normal;color:{SOFT}">{escape(name)}</th>'
+        f'<tr><th style="{cell};font-weight:normal;white-space:nowrap;color:{SOFT}">{escape(name)}</th>'
         f'<td style="{cell};overflow-wrap:anywhere">{escape(text)}</td></tr>'
         for name, text in rows
     )

@@ -5,9 +5,19 @@
 // they come back through `give(index, bytes)`.
 
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2];
+const ICONS = {
+  play: "M4 2l10 6-10 6z",
+  pause: "M3 2h4v12H3zM9 2h4v12H9z",
+  back: "M3 2h2v12H3zM14 2v12L6 8z",
+  on: "M2 2v12l8-6zM11 2h2v12h-2z",
+  loop: "M8 2a6 6 0 1 0 5.7 4h-2.1A4 4 0 1 1 8 4v3l5-4-5-3z",
+  sound: "M1 5h3l4-4v14l-4-4H1zM10 5.5l1.2-1.2a5 5 0 0 1 0 7.4L10 10.5a3.4 3.4 0 0 0 0-5zM12.4 3l1.2-1.2a8.6 8.6 0 0 1 0 12.4L12.4 13a7 7 0 0 0 0-10z",
+  mute: "M1 5h3l4-4v14l-4-4H1zM10 6.1L11.1 5l4 4.9-1.2 1.1zM14 5l1.2 1.1-4.1 4.9L10 9.9z",
+  full: "M1 1h5v2H3v3H1zM10 1h5v5h-2V3h-3zM1 10h2v3h3v2H1zM13 10h2v5h-5v-2h3z",
+}; // drawn, since not every machine has a font with these signs
 const KEYS = "space: play or pause · ← →: one frame · home: start · ↑ ↓: speed · L: loop · M: sound · F: full screen";
 
-function createPlayer(host, { ask = () => {}, height = 300 } = {}) {
+function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
   host.classList.add("wan", "wan-player");
   host.tabIndex = 0;
   host.title = KEYS;
@@ -20,8 +30,12 @@ function createPlayer(host, { ask = () => {}, height = 300 } = {}) {
   };
   const stage = add(host, "div", "stage");
   const bar = add(host, "div", "bar idle");
-  const button = (text, title, act) => {
-    const made = add(bar, "button", "", text);
+  const draw = (where, icon) => {
+    where.innerHTML = `<svg viewBox="0 0 16 16" width="13" height="13" aria-hidden="true"><path fill="currentColor" d="${ICONS[icon]}"/></svg>`;
+  };
+  const button = (icon, title, act) => {
+    const made = add(bar, "button");
+    if (icon) draw(made, icon);
     made.title = title;
     made.setAttribute("aria-label", title);
     made.addEventListener("click", act);
@@ -30,18 +44,18 @@ function createPlayer(host, { ask = () => {}, height = 300 } = {}) {
   const state = { playing: false, wanted: true, loop: true, muted: true, rate: 1, pending: 0 };
   let cells = [];
 
-  const play = button("▶", "Play or pause (space)", () => toggle());
-  button("⏴", "One frame back (←)", () => step(-1));
-  button("⏵", "One frame on (→)", () => step(1));
+  const play = button("play", "Play or pause (space)", () => toggle());
+  button("back", "One frame back (←)", () => step(-1));
+  button("on", "One frame on (→)", () => step(1));
   const seek = add(bar, "input");
   seek.type = "range";
   Object.assign(seek, { min: 0, max: 1000, value: 0, step: 1, title: "Position" });
   seek.setAttribute("aria-label", "Position");
   const time = add(bar, "span", "time");
-  const speed = button("1×", "Speed (↑ ↓)", () => faster(1, true));
-  const loop = button("↻", "Again from the start at the end (L)", () => set("loop", !state.loop));
-  const sound = button("♪", "Sound (M)", () => set("muted", !state.muted));
-  button("⛶", "Full screen (F)", () => full());
+  const speed = button("", "Speed (↑ ↓)", () => faster(1, true));
+  const loop = button("loop", "Again from the start at the end (L)", () => set("loop", !state.loop));
+  const sound = button("mute", "Sound (M)", () => set("muted", !state.muted));
+  button("full", "Full screen (F)", () => full());
 
   const ready = () => cells.filter((cell) => cell.video && cell.video.readyState >= 1);
   const master = () => ready().reduce((a, b) => (!a || b.video.duration > a.video.duration ? b : a), null);
@@ -50,7 +64,8 @@ function createPlayer(host, { ask = () => {}, height = 300 } = {}) {
   function show() {
     const lead = master();
     bar.classList.toggle("idle", !lead);
-    play.textContent = state.playing ? "⏸" : "▶";
+    draw(play, state.playing ? "pause" : "play");
+    draw(sound, state.muted ? "mute" : "sound");
     speed.textContent = `${state.rate}×`;
     loop.setAttribute("aria-pressed", state.loop);
     sound.setAttribute("aria-pressed", !state.muted);
@@ -141,7 +156,7 @@ function createPlayer(host, { ask = () => {}, height = 300 } = {}) {
     const figure = stage.insertBefore(document.createElement("figure"), stage.children[index] || null);
     const frame = add(figure, "div", "frame");
     frame.style.aspectRatio = `${clip.width} / ${clip.height}`;
-    frame.style.width = `${Math.round(Math.min(460, (height * clip.width) / clip.height))}px`;
+    frame.style.width = `${Math.round(Math.min(400, (height * clip.width) / clip.height))}px`;
     const poster = add(frame, "img", "poster");
     poster.alt = "";
     const word = add(frame, "div", "word");
@@ -152,6 +167,7 @@ function createPlayer(host, { ask = () => {}, height = 300 } = {}) {
   function paint(cell, clip) {
     cell.clip = clip;
     cell.poster.style.display = clip.poster ? "" : "none";
+    cell.frame.classList.toggle("bare", !clip.poster);
     if (clip.poster && cell.poster.src !== clip.poster) cell.poster.src = clip.poster;
     cell.word.textContent = cell.video ? "" : clip.word || "";
     cell.figure.lastChild.textContent = clip.label || "";

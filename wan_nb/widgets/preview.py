@@ -34,7 +34,9 @@ def html(preview: Preview, region: str = "") -> str:
     request = preview.request
     rows = [("price", price_words(preview, region))]
     if preview.estimate.money:
-        rows.append(("", f"{preview.estimate.seconds} s × {preview.estimate.per_second}; {preview.estimate.source}"))
+        rows.append(
+            ("by list", f"{preview.estimate.seconds} s × {preview.estimate.per_second}; {preview.estimate.source}")
+        )
     if preview.size:
         rows.append(("size", f"{preview.size} px expected; {preview.drift or 'shape not known'}"))
     rows.append(("time", f"{usual_words(preview.usual.median_s, preview.usual.p90_s)} ({preview.usual.source})"))
@@ -52,11 +54,16 @@ def _framed(request: VideoRequest, rows: list[tuple[str, str]], problems: tuple[
     given = [("model", request.model)]
     for name, value in vars(request).items():
         if name != "model" and value is not None and value != {}:
-            given.append((name, str(value) if name in MEDIA_FIELDS else f"{value} s" if name == "duration" else f"{value}"))
+            given.append(
+                (name, str(value) if name in MEDIA_FIELDS else f"{value} s" if name == "duration" else f"{value}")
+            )
     pictures = "".join(
         f'<img alt="" src="{address}" style="max-height:120px;max-width:160px;margin:0 8px 4px 0;display:inline-block">'
         for medium in request.media.values()
-        if medium.kind == "image" and medium.data and not medium.error and (address := jpeg_address(medium.thumbnail, longest=240))
+        if medium.kind == "image"
+        and medium.data
+        and not medium.error
+        and (address := jpeg_address(medium.thumbnail, longest=240))
     )
     said = "".join(
         f'<div style="color:{_COLOURS[problem.severity]}">{problem.severity}: {escape(str(problem))}'
@@ -67,5 +74,6 @@ def _framed(request: VideoRequest, rows: list[tuple[str, str]], problems: tuple[
     ready = f'<div style="color:{TONES["good"]}">ready</div>'
     return (
         f'<div style="color:{INK};overflow-wrap:anywhere">{pictures}'
-        f'<table style="border-collapse:collapse;font-size:13px;margin:0">{table_rows([*given, *rows])}</table>{said or ready}</div>'
+        '<table style="border-collapse:collapse;font-size:13px;margin:0">'
+        f"{table_rows([*given, *rows])}</table>{said or ready}</div>"
     )

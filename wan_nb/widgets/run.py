@@ -13,7 +13,7 @@ import anywidget
 import ipywidgets as W  # noqa: N812
 import traitlets
 from IPython.core.getipython import get_ipython
-from IPython.display import display
+from IPython import display as screen
 
 from wan_nb.advice import explain
 from wan_nb.geometry import Size
@@ -53,7 +53,8 @@ def row(run: Run) -> dict[str, Any]:
         "speed": session.clock.speed,
         "median_s": usual.median_s,
         "p90_s": usual.p90_s,
-        "usual": " · ".join(text for text in (usual_words(usual.median_s, usual.p90_s), usual.source, pace) if text),
+        "usual": " · ".join(text for text in (usual_words(usual.median_s, usual.p90_s), pace) if text),
+        "source": usual.source,
         "what": f"{state.model} · {state.tier} · {state.seconds} s · {clock_time(state.created_at)} · {task}",
         "prompt": str(state.request.get("prompt") or "")[:2000],
         "facts": [[name, text[:2000]] for name, text in rows],
@@ -63,7 +64,7 @@ def row(run: Run) -> dict[str, Any]:
     }
 
 
-class StatusView(anywidget.AnyWidget):  # type: ignore[misc]
+class StatusView(anywidget.AnyWidget):
     """Phase, age and facts of one run; `RunView` has it beside the video."""
 
     _esm = (HERE / "status.js").read_text(encoding="utf-8")
@@ -76,16 +77,15 @@ class RunView(W.HBox):  # type: ignore[misc]
 
     Args:
         run: The run to follow.
-        height: Pixels of the video's box at most.
     """
 
-    def __init__(self, run: Run, *, height: int = 260) -> None:
+    def __init__(self, run: Run) -> None:
         self.run = run
         later = run.session.later
         state = run.state
         self._poster = ""
         self._status = StatusView(row=row(run))
-        self._player = video_view.Player([self._clip(state)], lambda _: self._bytes(), later, height=height)
+        self._player = video_view.Player([self._clip(state)], lambda _: self._bytes(), later)
         super().__init__(children=[self._player, self._status])
         self.add_class("wan")
         self.add_class("wan-run")
@@ -97,8 +97,11 @@ class RunView(W.HBox):  # type: ignore[misc]
         video = self.run.video
         size = video.size if video else state.predicted or PLACE
         words = phase_words(state)
-        text = "" if video else words.word if words.tone == "bad" else "the first frame, at the predicted size"
-        return video_view.clip(size, poster=self._poster, word=text if self._poster or words.tone == "bad" else "", video=video)
+        text = "first frame · predicted size" if self._poster else "its size is not known before it is made"
+        text = (
+            "" if video else words.word if words.tone == "bad" else text if self._poster or not state.predicted else ""
+        )
+        return video_view.clip(size, poster=self._poster, word=text, video=video)
 
     def _find_poster(self) -> None:
         """Show the first frame in the video's place: no jump when the video comes."""
@@ -146,10 +149,10 @@ def show(run: Run) -> None:
     if shell is None:
         return
     if not hasattr(shell, "kernel") or run.state.phase.is_terminal:
-        display({"text/plain": repr(run), "text/html": html(run)}, raw=True)
+        screen.display({"text/plain": repr(run), "text/html": html(run)}, raw=True)
         return
     view = RunView(run)
-    handle = display(view, display_id=True)
+    handle = screen.display(view, display_id=True)
     replaced: list[bool] = []
 
     def replace() -> None:
@@ -178,9 +181,13 @@ def html(run: Run) -> str:
         parts.append(f'<div style="color:{TONES["bad"]}">{escape(r["fault"])}</div>')
     if r["advice"]:
         parts.append(f"<div>{escape(r['advice'])}</div>")
+    shown = ""
+    if video:
+        box = f"flex:0 0 {video_view.BOX_WIDTH}px;max-width:100%;min-height:{video_view.BOX_HEIGHT + 34}px"
+        shown = f'<div style="{box}">{video_view.tag(video, width=video_view.box_width(video.size))}</div>'
+    frame = f"border-top:1px solid {LINE};padding:12px 0;color:{INK};font-size:13px;line-height:1.4"
     return (
-        f'<div style="display:flex;flex-wrap:wrap;gap:8px 18px;align-items:flex-start;color:{INK}">'
-        f'{f"<div>{video_view.tag(video)}</div>" if video else ""}'
+        f'<div style="display:flex;flex-wrap:wrap;gap:8px 18px;align-items:flex-start;{frame}">{shown}'
         f'<div style="flex:1 1 250px;min-width:0;overflow-wrap:anywhere">{"".join(parts)}</div></div>'
     )
 
@@ -189,7 +196,8 @@ def table_html(runs: Sequence[Run]) -> str:
     """Return the static table of several runs."""
     if not runs:
         return "<div>no runs yet</div>"
-    cell = f'style="text-align:left;vertical-align:top;padding:4px 10px 4px 0;border-top:1px solid {LINE};overflow-wrap:anywhere"'
+    place = f"text-align:left;vertical-align:top;padding:4px 10px 4px 0;border-top:1px solid {LINE}"
+    cell = f'style="{place};overflow-wrap:anywhere"'
     lines = []
     for run in runs:
         state, video = run.state, run.video

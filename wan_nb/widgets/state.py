@@ -1,8 +1,8 @@
 """The form as a value that changes: what was chosen, what can be chosen, what is wrong with it. No widgets here.
 
-A view writes the traits of `FormState` and, whenever `revision` grows, paints everything it shows from here: options first, then the
-value. Nothing flows back from a repaint, so a model that lacks the chosen tier cannot push a wrong choice through the
-form (an ipywidgets Dropdown selects its first entry whenever its options are assigned).
+A view writes the traits of `FormState` and, whenever `revision` grows, paints everything it shows from here: options
+first, then the value. Nothing flows back from a repaint, so a model that lacks the chosen tier cannot push a wrong choice
+through the form (an ipywidgets Dropdown selects its first entry whenever its options are assigned).
 """
 
 from __future__ import annotations
@@ -128,7 +128,9 @@ class FormState(HasTraits):
                 try:
                     setattr(self, name, value)
                 except TraitError:
-                    raise RequestError(f"{name}={value!r} is not a value of the form; leave it out, or choose it there.") from None
+                    raise RequestError(
+                        f"{name}={value!r} is not a value of the form; leave it out, or choose it there."
+                    ) from None
         wanted = VideoRequest(model, resolution=defaults.get("resolution"), duration=defaults.get("duration"))
         for problem in wanted.problems(self.place, severity="refused"):
             if problem.field in ("resolution", "duration"):

@@ -52,6 +52,7 @@ function render({ model, el }) {
     cancel.style.display = r.can_cancel ? "" : "none";
     cancel.disabled = false;
     usual.textContent = r.usual;
+    usual.title = r.source;
     what.textContent = r.what;
     said.textContent = r.prompt;
     said.title = r.prompt;

@@ -1,7 +1,7 @@
 """A video on a page: the player of a live notebook, and the plain ``<video>`` that stays in a saved one.
 
-The player asks for bytes by message, so none enters widget state. The static twin holds the file itself up to a limit, beyond which
-it points to the file beside the notebook; its poster is always there.
+The player asks for bytes by message, so none enters widget state. The static twin holds the file itself up to a limit,
+beyond which it points to the file beside the notebook; its poster is always there.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 EMBED_BYTES = 4 * 1024 * 1024
 """Videos up to this many bytes are kept inside a static twin, as a data URI (a third longer)."""
 
+BOX_WIDTH, BOX_HEIGHT = 400, 260
+"""Pixels that a run's video takes at most; `player.js` and `style.css` keep to them too."""
 
-class Player(anywidget.AnyWidget):  # type: ignore[misc]
+
+class Player(anywidget.AnyWidget):
     """Plays videos in step: one clock, frame step, speed, loop, keyboard.
 
     Args:
@@ -39,7 +42,7 @@ class Player(anywidget.AnyWidget):  # type: ignore[misc]
     _esm = (HERE / "player.js").read_text(encoding="utf-8")
     _css = STYLE
     clips = traitlets.List(traitlets.Dict()).tag(sync=True)
-    height = traitlets.Int(300).tag(sync=True)
+    height = traitlets.Int(BOX_HEIGHT).tag(sync=True)
 
     def __init__(
         self,
@@ -47,7 +50,7 @@ class Player(anywidget.AnyWidget):  # type: ignore[misc]
         read: Callable[[int], bytes],
         later: Callable[..., Any],
         *,
-        height: int = 300,
+        height: int = BOX_HEIGHT,
     ) -> None:
         super().__init__(clips=list(clips), height=height)
         self._read, self._later = read, later
@@ -68,7 +71,9 @@ class Player(anywidget.AnyWidget):  # type: ignore[misc]
         self.send({"have": "nothing", "index": index, "why": f"No video: {error}"})
 
 
-def clip(size: Size, *, poster: str = "", word: str = "", label: str = "", video: Video | None = None) -> dict[str, Any]:
+def clip(
+    size: Size, *, poster: str = "", word: str = "", label: str = "", video: Video | None = None
+) -> dict[str, Any]:
     """Return what the player needs to know of one video, or of the place where it will be."""
     return {
         "label": label,
@@ -88,7 +93,14 @@ def facts(video: Video) -> list[tuple[str, str]]:
     rows = [
         ("video", f"{video.size} px, {video.duration_s:.2f} s, {video.fps:.4g} fps, {sound}"),
         ("file", f"{_relative(video.path)} ({amount(video.nbytes)})"),
-        ("cost", "free (simulated)" if video.is_simulated else f"about {video.cost}" if video.cost else "price not published"),
+        (
+            "cost",
+            "free (simulated)"
+            if video.is_simulated
+            else f"about {video.cost}"
+            if video.cost
+            else "price not published",
+        ),
     ]
     if video.actual_prompt:
         rows.append(("rewritten", video.actual_prompt))
@@ -102,18 +114,21 @@ def html(video: Video, *, embed_bytes: int | None = None) -> str:
         video: The video.
         embed_bytes: Largest file that is kept inside; `EMBED_BYTES` when not given.
     """
-    lines = "<br>".join(f'<span style="color:{SOFT}">{escape(name)}</span> {escape(text)}' for name, text in facts(video))
+    lines = "<br>".join(
+        f'<span style="color:{SOFT}">{escape(name)}</span> {escape(text)}' for name, text in facts(video)
+    )
     return (
         f'<figure style="margin:0;max-width:{_width(video.size)}px">{tag(video, embed_bytes=embed_bytes)}'
         f'<figcaption style="font-size:12px;line-height:1.5;overflow-wrap:anywhere">{lines}</figcaption></figure>'
     )
 
 
-def tag(video: Video, *, embed_bytes: int | None = None) -> str:
+def tag(video: Video, *, embed_bytes: int | None = None, width: int | None = None) -> str:
     """Return the ``<video>`` element alone; JupyterLab keeps ``src`` only as an attribute, never as ``<source>``."""
     limit = EMBED_BYTES if embed_bytes is None else embed_bytes
-    width, note = _width(video.size), ""
-    shape = f'width="{width}" style="max-width:100%;height:auto;aspect-ratio:{video.size.width}/{video.size.height};display:block"'
+    width, note = width or _width(video.size), ""
+    ratio = f"{video.size.width}/{video.size.height}"
+    shape = f'width="{width}" style="max-width:100%;height:auto;aspect-ratio:{ratio};display:block"'
     poster = jpeg_address(video.poster)
     try:
         if video.path.stat().st_size <= limit:
@@ -126,11 +141,16 @@ def tag(video: Video, *, embed_bytes: int | None = None) -> str:
     address = f' src="{escape(source)}"' if source else ""
     picture = f' poster="{poster}"' if poster else ""
     said = f'<div style="font-size:12px;color:{SOFT}">{escape(note)}</div>' if note else ""
-    return f"<video controls loop muted playsinline preload=\"metadata\" {shape}{picture}{address}></video>{said}"
+    return f'<video controls loop muted playsinline preload="metadata" {shape}{picture}{address}></video>{said}'
+
+
+def box_width(size: Size) -> int:
+    """Return the width of a run's box: the same for player and twin, so that nothing moves when one follows."""
+    return round(min(BOX_WIDTH, BOX_HEIGHT * size.width / size.height))
 
 
 def _width(size: Size) -> int:
-    """Width on a page: the whole video at most 480 wide and 400 high."""
+    """Width on a page of its own: the whole video at most 480 wide and 400 high."""
     return round(min(480, 400 * size.width / size.height, size.width))
 
 

@@ -63,7 +63,9 @@ def phase_words(state: RunState) -> PhaseWords:
     """Return the words for where a run stands."""
     if state.phase is RunPhase.SUBMITTED:
         if state.unwatched:
-            return PhaseWords("not watched", "off", f"{state.unwatched}; run.wait() or session.resume() goes on with it.")
+            return PhaseWords(
+                "not watched", "off", f"{state.unwatched}; run.wait() or session.resume() goes on with it."
+            )
         return PhaseWords(_WAITING.get(state.task_status or TaskStatus.PENDING, "running"), "wait")
     return _PHASES[state.phase]
 
@@ -137,7 +139,9 @@ def price_words(preview: Preview, region: str) -> str:
     money = preview.estimate.money
     if preview.is_simulated:
         shown = region_words(SHOWN_REGION)
-        return f"simulated: free; would cost about {money} in {shown}" if money else "simulated: free; no published price"
+        return (
+            f"simulated: free; would cost about {money} in {shown}" if money else "simulated: free; no published price"
+        )
     where = f" in {region_words(region)}" if region else ""
     return f"about {money}{where}" if money else f"no published price{where}"
 

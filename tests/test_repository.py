@@ -1,0 +1,185 @@
+"""The repository guards itself: who imports whom, public names, dependencies, what must never be committed."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import wan_nb
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "wan_nb"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+FREE = {"errors", "clock"}
+"""Everyone may import these."""
+
+ALLOWED: dict[str, set[str]] = {
+    "geometry": set(),
+    "catalog": {"geometry"},
+    "pricing": set(),
+    "boxes": {"geometry"},
+    "pixels": {"boxes", "geometry"},
+    "content": {"geometry", "pixels"},
+    "media": {"geometry", "content", "pixels"},
+    "mend": {"geometry", "media", "content", "pixels", "boxes"},
+    "video": {"geometry"},
+    "video_edit": {"geometry", "video", "boxes"},
+    "problems": {"catalog"},
+    "request": {"catalog", "geometry", "media", "problems"},
+    "task": set(),
+    "record": {"geometry", "pricing", "task"},
+    "endpoint": {"catalog", "problems"},
+    "client": {"endpoint", "media", "task"},
+    "schedule": {"task"},
+    "ledger": {"pricing", "record"},
+    "engine": set(),
+    "advice": set(),
+    "follow": {"client", "engine", "ledger", "record", "request", "schedule", "task", "video"},
+    "run": {"advice", "engine", "geometry", "pricing", "record", "schedule", "video", "widgets"},
+    "session": {
+        "client", "endpoint", "engine", "follow", "geometry", "ledger", "media", "pricing", "problems", "record",
+        "request", "run", "schedule", "widgets",
+    },
+    "connect": {"catalog", "endpoint", "session", "simulator"},
+    "simulator": {"catalog", "video"},
+    "widgets": {
+        "advice", "catalog", "content", "geometry", "media", "pixels", "pricing", "problems", "record", "request",
+        "run", "schedule", "session", "task", "video",
+    },
+}  # fmt: skip
+"""Who may import whom, beyond `FREE`: effects at the rim, values in the middle (arrows of the design)."""
+
+INSIDE_FUNCTIONS = {("run", "widgets"), ("session", "widgets")}
+"""Edges that may only be taken inside a function: where a value shows itself."""
+
+
+def room(path: Path) -> str:
+    """Return the module, or the package for what lies in one."""
+    inner = path.relative_to(PACKAGE)
+    return inner.parts[0] if len(inner.parts) > 1 else inner.stem
+
+
+def imports(path: Path) -> list[tuple[str, bool]]:
+    """Return the rooms that a module imports at run time, and whether it does so inside a function."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found: list[tuple[str, bool]] = []
+
+    def visit(node: ast.AST, inside: bool) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+                continue
+            if isinstance(child, ast.ImportFrom) and child.module and child.module.split(".")[0] == "wan_nb":
+                parts = child.module.split(".")[1:]
+                names = [parts[0]] if parts else [alias.name for alias in child.names]
+                found.extend((name, inside) for name in names)
+            elif isinstance(child, ast.Import):
+                found.extend(
+                    (alias.name.split(".")[1], inside) for alias in child.names if alias.name.startswith("wan_nb.")
+                )
+            visit(child, inside or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef))
+
+    visit(tree, False)
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_import_direction(path: Path) -> None:
+    """Arrows point from importer to imported, and nowhere else."""
+    name = room(path)
+    if name in FREE | {"__init__"}:
+        return
+    for target, inside in imports(path):
+        assert target in ALLOWED[name] | FREE | {name}, f"{name} imports {target}"
+        if (name, target) in INSIDE_FUNCTIONS:
+            assert inside, f"{name} imports {target} outside a function"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_front_end_libraries_stay_in_widgets(path: Path) -> None:
+    """ipywidgets, traitlets and anywidget only under widgets/; HTTP never there."""
+    text = path.read_text(encoding="utf-8")
+    used = set(re.findall(r"^\s*(?:from|import) (\w+)", text, re.MULTILINE))
+    if room(path) == "widgets":
+        assert not used & {"httpx", "sqlite3"}
+    else:
+        assert not used & {"ipywidgets", "traitlets", "anywidget", "IPython"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_functions_stay_short(path: Path) -> None:
+    """What does not fit on a screen is two functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
+            assert (node.end_lineno or 0) - first.lineno < 60, f"{path.name}: {node.name}"
+
+
+def test_public_names_are_sorted_and_exist() -> None:
+    """`__all__` is what is there."""
+    assert wan_nb.__all__ == sorted(wan_nb.__all__)
+    assert all(getattr(wan_nb, name) is not None for name in wan_nb.__all__)
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = wan_nb.nothing
+    for path in MODULES:
+        if path.name not in ("__init__.py", "__main__.py"):
+            importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+
+
+def test_dependencies_are_those_we_chose() -> None:
+    """Another one is welcome, here and in pyproject.toml, with a reason."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.split(r"[<>=\[]", each)[0] for each in project["dependencies"]}
+    assert names == {
+        "ipywidgets", "httpx", "nest-asyncio", "pillow", "matplotlib", "numpy", "av", "anywidget", "starlette",
+        "uvicorn", "python-multipart",
+    }  # fmt: skip
+
+
+def tracked() -> list[Path]:
+    """Return the files under version control, or all that would be."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],  # noqa: S607 - wherever git is
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_nothing_that_must_not_be_committed() -> None:
+    """No key, no registry's host, no lock file, nothing large."""
+    hosts = "|".join(("pypi" + r"\.org", "python" + "hosted", "registry" + r"\.npmjs", "deb" + r"\.debian"))
+    for path in tracked():
+        assert path.stat().st_size < 1_000_000, path
+        assert not path.name.endswith(".lock"), path
+        if path.suffix in (".png", ".jpg", ".mp4"):
+            continue
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"sk-[A-Za-z0-9]{16,}", text), path
+        assert not re.search(hosts, text), path
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.name)
+def test_notebooks_are_whole(path: Path) -> None:
+    """Executed top to bottom or not at all; no widget state, no key, nothing large, no path of a machine."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    assert "widgets" not in notebook["metadata"]
+    text = path.read_text(encoding="utf-8")
+    assert "widget-view+json" not in text
+    assert len(text) < 900_000
+    assert not re.search(r'"(/root|/home|/tmp|/work)/', text)
+    assert not any(output["output_type"] == "error" for cell in code for output in cell["outputs"]
+                   if "raises-exception" not in cell["metadata"].get("tags", []))  # fmt: skip

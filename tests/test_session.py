@@ -1,0 +1,273 @@
+"""A session against the simulator, over a real socket: from a picture to a file, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import wan_nb as wan
+from tests.conftest import SMALL, make_picture
+from wan_nb.errors import (
+    AmbiguousError,
+    BudgetError,
+    ConfigError,
+    RequestError,
+    StillRunningError,
+    TaskFailedError,
+)
+from wan_nb.record import RunPhase
+from wan_nb.simulator import Fault, Scenario
+from wan_nb.video import probe
+
+
+def test_from_a_picture_to_a_file(tmp_path: Path, picture: Path) -> None:
+    """The main job at full size: 750×1000 at 720P gives 816×1104, 30 fps, 5 s, H.264 with sound, in the folder."""
+    with wan.simulated(tmp_path / "runs", speed=600) as session:
+        request = wan.VideoRequest(
+            "wan2.6-i2v-flash", first_frame=picture, prompt="A cat", resolution="720P", duration=5
+        )
+        preview = session.preview(request)
+        assert preview.is_ready
+        video = session.submit(request).wait(timeout_s=60)
+        assert video.size == preview.size == wan.Size(816, 1104)
+        info = probe(video.path)
+        assert (info.fps, info.duration_s, info.codec, info.has_audio) == (30.0, 5.0, "h264", True)
+        assert video.path.parent == session.folder / "videos"
+        assert "a-cat" in video.path.name
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "has_audio"),
+    [
+        ("wan2.7-i2v-2026-04-25", {"duration": 2, "resolution": "720P"}, True),
+        ("wan2.6-i2v", {"duration": 5, "resolution": "720P"}, True),
+        ("wan2.6-i2v-flash", {"duration": 2, "resolution": "720P", "audio": False}, False),
+        ("wan2.5-i2v-preview", {"duration": 5, "resolution": "480P"}, True),
+        ("wan2.2-i2v-flash", {"resolution": "480P"}, False),
+        ("wan2.2-i2v-plus", {"resolution": "480P"}, False),
+        ("wan2.1-i2v-turbo", {"duration": 3, "resolution": "480P"}, False),
+        ("wan2.1-i2v-plus", {}, False),
+        ("wan2.2-kf2v-flash", {"resolution": "480P", "last_frame": "L"}, False),
+        ("wan2.1-kf2v-plus", {"last_frame": "L"}, False),
+        ("wan3.0-video", {"duration": 2, "resolution": "480P"}, True),
+    ],
+)
+def test_every_model_makes_its_video(
+    session: wan.Session, picture: Path, tmp_path: Path, model: str, fields: dict[str, object], has_audio: bool
+) -> None:
+    """All three shapes, with sound exactly where the model has it, and the seconds that were asked for."""
+    if fields.get("last_frame") == "L":
+        fields = fields | {"last_frame": make_picture(tmp_path / "last.png", 400, 300)}
+    request = wan.VideoRequest(model, first_frame=picture, prompt="x", **fields)  # type: ignore[arg-type]
+    run = session.submit(request, allow="all")
+    video = run.wait(timeout_s=60)
+    assert video.duration_s == request.seconds
+    assert video.has_audio is has_audio
+    assert run.state.billed_s == request.seconds
+
+
+def test_the_same_request_is_the_same_run(session: wan.Session, picture: Path) -> None:
+    """Re-running a cell costs nothing; take= and again() make another on purpose."""
+    request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+    run = session.submit(request)
+    run.wait(timeout_s=60)
+    same = session.submit(wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture.read_bytes(), resolution="480P"))
+    assert same.id == run.id
+    assert "take=2 for a new sample" in same.notice
+    assert len(session.runs()) == 1
+    other = session.submit(request, take=2)
+    assert other.id != run.id
+    third = run.again()
+    assert third.state.take == 3
+    assert {each.wait(timeout_s=60).path.exists() for each in (other, third)} == {True}
+    assert third.request == request
+
+
+def test_bad_requests_send_nothing(session: wan.Session, tmp_path: Path) -> None:
+    """One line, and the journal stays empty."""
+    small = make_picture(tmp_path / "s.png", 100, 90)
+    for request in (
+        wan.VideoRequest("wan2.6-i2v", first_frame=tmp_path / "none.png"),
+        wan.VideoRequest("wan2.6-i2v", first_frame=small),
+        wan.VideoRequest("wan2.6-i9v", first_frame=small),
+    ):
+        with pytest.raises(RequestError) as caught:
+            session.submit(request)
+        assert "\n" not in str(caught.value)
+        assert not session.preview(request).is_ready
+    assert not session.runs()
+
+
+def test_a_failed_task_brings_advice(tmp_path: Path, picture: Path) -> None:
+    """Code, ids, and what to do."""
+    fault = Fault(
+        at="create", kind="fail_task", code="DataInspectionFailed", message="Output data may be inappropriate."
+    )
+    scenario = _with(fault)
+    with wan.simulated(tmp_path / "runs", speed=600, scenario=scenario) as session:
+        run = session.submit(wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture))
+        with pytest.raises(TaskFailedError, match="DataInspectionFailed") as caught:
+            run.wait(timeout_s=30)
+        assert caught.value.task_id == run.state.task_id
+        assert caught.value.advice
+        assert caught.value.advice.again == "changed"
+        assert "run.again()" in session.submit(run.request).notice
+
+
+def test_a_lost_answer_is_ambiguous_and_never_sent_again(tmp_path: Path, picture: Path) -> None:
+    """The simulator took it; we do not know, and do not send it a second time."""
+    with wan.simulated(tmp_path / "runs", speed=600, scenario=_with(Fault(at="create", kind="lost_answer"))) as session:
+        request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture)
+        run = session.submit(request)
+        with pytest.raises(AmbiguousError, match="may be running and billed"):
+            run.wait(timeout_s=30)
+        assert session.submit(request).state.phase is RunPhase.AMBIGUOUS
+        assert [record.kind for record in session.ledger.records(run.id)].count("sending") == 1
+
+
+def test_throttled_submissions_and_polls_come_through(tmp_path: Path, picture: Path) -> None:
+    """429 and 5xx on polls, 429 on create: waited for, not lost."""
+    scenario = _with(
+        Fault(at="create", kind="status", status=429, code="Throttling.RateQuota", count=2),
+        Fault(at="poll", kind="status", status=429, code="Throttling.RateQuota", count=2),
+        Fault(at="poll", kind="status", status=500, count=1),
+        Fault(at="download", kind="truncate", count=1),
+    )
+    with wan.simulated(tmp_path / "runs", speed=600, scenario=scenario) as session:
+        video = session.submit(wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture)).wait(timeout_s=60)
+        assert probe(video.path).frames == 150
+
+
+def test_waiting_ends_and_the_run_goes_on(tmp_path: Path, picture: Path) -> None:
+    """A timeout says so; await and watch see the end."""
+    with wan.simulated(tmp_path / "runs", speed=200, scenario=SMALL) as session:
+        run = session.submit(wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture))
+        with pytest.raises(StillRunningError, match="goes on"):
+            run.wait(timeout_s=0.01)
+
+        async def follow() -> list[RunPhase]:
+            seen = [state.phase async for state in run.watch()]
+            video = await run
+            assert video.path.exists()
+            return seen
+
+        seen = asyncio.run(follow())
+        assert seen[-1] is RunPhase.SAVED
+        assert RunPhase.SUBMITTED in seen
+
+
+def test_a_batch_keeps_to_the_limits(session: wan.Session, picture: Path) -> None:
+    """Twelve runs together: two submissions a second and two at once by the model's limits, none lost."""
+    request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+    runs = [session.submit(request.replace(seed=seed)) for seed in range(12)]
+    assert {run.wait(timeout_s=60).path.exists() for run in runs} == {True}
+    kinds = [record.kind for run in runs for record in session.ledger.records(run.id)]
+    assert kinds.count("submitted") == 12
+
+
+def test_a_killed_process_leaves_nothing_behind(tmp_path: Path, picture: Path) -> None:
+    """Submit in a process that is killed at once; the next one sees the run, and it finishes there."""
+    script = f"""
+        import sys, time, wan_nb as wan
+        session = wan.simulated({str(tmp_path / "runs")!r}, speed=20)
+        run = session.submit(wan.VideoRequest("wan2.2-i2v-flash", first_frame={str(picture)!r}, resolution="480P"))
+        while not run.state.task_id:
+            time.sleep(0.01)
+        print(run.id, flush=True)
+        time.sleep(60)
+    """
+    child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout
+    run_id = child.stdout.readline().strip()
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    with wan.simulated(tmp_path / "runs", speed=20) as session:
+        (run,) = session.runs()
+        assert run.id == run_id
+        assert run.wait(timeout_s=60).path.exists()
+
+
+def test_two_sessions_on_one_folder_make_one_video(tmp_path: Path, picture: Path) -> None:
+    """Both see it end; one fetched it."""
+    with wan.simulated(tmp_path / "runs", speed=200, scenario=SMALL) as first:
+        request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+        run = first.submit(request)
+        with wan.simulated(tmp_path / "runs", speed=200, scenario=SMALL) as second:
+            same = second.submit(request)
+            assert same.id == run.id
+            assert same.wait(timeout_s=30).path == run.wait(timeout_s=30).path
+        assert [record.kind for record in first.ledger.records(run.id)].count("saved") == 1
+        assert [record.kind for record in first.ledger.records(run.id)].count("sending") == 1
+
+
+def test_a_plain_script_waits_for_what_is_being_sent(tmp_path: Path, picture: Path) -> None:
+    """No with, no wait: leaving finishes the sending, and the task exists."""
+    script = f"""
+        import wan_nb as wan
+        session = wan.simulated({str(tmp_path / "runs")!r}, speed=20)
+        session.submit(wan.VideoRequest("wan2.2-i2v-flash", first_frame={str(picture)!r}, resolution="480P"))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "Traceback" not in done.stderr
+    with wan.simulated(tmp_path / "runs", speed=20) as session:
+        (run,) = session.runs()
+        assert run.state.task_id
+        assert run.wait(timeout_s=60).path.exists()
+
+
+def test_live_needs_a_key_and_a_region() -> None:
+    """One line each, before anything is opened."""
+    with pytest.raises(ConfigError, match=r"wan\.simulated\(\) costs nothing"):
+        wan.live(region="singapore", api_key="")
+    with pytest.raises(ConfigError, match="DASHSCOPE_API_KEY"):
+        wan.live(region="singapore")
+    with pytest.raises(ConfigError, match="region='singapore'"):
+        wan.live(api_key="sk-0")
+    with pytest.raises(ConfigError, match=r"2\.00 USD"):
+        wan.live(region="singapore", api_key="sk-0", budget="much")
+    assert not Path("wan_runs").exists()
+
+
+def test_the_budget_holds_before_anything_is_sent(tmp_path: Path, picture: Path) -> None:
+    """A live session whose host does not exist: the budget refuses first."""
+    with wan.live(region="singapore", api_key="sk-0", budget="0.10 USD", folder=tmp_path / "live") as session:
+        request = wan.VideoRequest("wan2.6-i2v-flash", first_frame=picture, resolution="720P")
+        assert str(session.preview(request).estimate).startswith("about 0.25 USD")
+        with pytest.raises(BudgetError, match=r"0\.25 USD"):
+            session.submit(request)
+        with pytest.raises(BudgetError, match="allow='price'"):
+            session.submit(wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="1080P"))
+        assert not session.runs()
+
+
+def test_a_closed_session_says_so(tmp_path: Path, picture: Path) -> None:
+    """And closing twice is fine."""
+    session = wan.simulated(tmp_path / "runs")
+    session.close()
+    session.close()
+    with pytest.raises(ConfigError, match="closed"):
+        session.submit(wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture))
+
+
+def _with(*faults: Fault) -> Scenario:
+
+    return replace(SMALL, faults=faults)
+
+
+def test_opening_is_quick(tmp_path: Path) -> None:
+    """Importing loads none of the heavy parts."""
+    code = (
+        "import sys, wan_nb; print([m for m in ('matplotlib', 'ipywidgets', 'av', 'httpx', 'PIL') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.strip() == "[]"
