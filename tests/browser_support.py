@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.waiting import until
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CHROMIUM_FLAGS = (
@@ -90,22 +91,20 @@ def start_lab(folder: Path) -> Lab:
     with (folder / "lab.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=work)
     lab = Lab(f"http://127.0.0.1:{port}", work, process)
-    limit = time.monotonic() + 60
-    while time.monotonic() < limit and process.poll() is None:
-        try:
-            urllib.request.urlopen(f"{lab.url}/api").close()  # noqa: S310
-            return lab
-        except OSError:
-            select_wait(0.1)
-    process.terminate()
-    raise RuntimeError(f"JupyterLab did not start; see {folder / 'lab.log'}")
+    try:
+        until(lambda: _answers(lab), timeout_s=60)
+    except AssertionError:
+        process.terminate()
+        raise RuntimeError(f"JupyterLab did not start; see {folder / 'lab.log'}") from None
+    return lab
 
 
-def select_wait(seconds: float) -> None:
-    """Wait for another process that has no way to call back."""
-    import threading
-
-    threading.Event().wait(seconds)
+def _answers(lab: Lab) -> bool:
+    try:
+        urllib.request.urlopen(f"{lab.url}/api").close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="session")

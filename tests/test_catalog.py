@@ -25,7 +25,7 @@ def test_every_model_of_the_seeds_is_there() -> None:
     assert get_model("wanx2.1-kf2v-plus").id == "wan2.1-kf2v-plus"
 
 
-@pytest.mark.parametrize("spec", MODELS.values(), ids=str)
+@pytest.mark.parametrize("spec", MODELS.values(), ids=lambda spec: spec.id)
 def test_a_row_holds_together(spec: catalog.ModelSpec) -> None:
     """Defaults are offered, tiers have an area, rules exist."""
     assert spec.default_tier in spec.tiers.agreed
@@ -37,7 +37,7 @@ def test_a_row_holds_together(spec: catalog.ModelSpec) -> None:
     assert any("first_clip" in each for each in spec.inputs.union) == (spec.clip is not None)
 
 
-@pytest.mark.parametrize("spec", MODELS.values(), ids=str)
+@pytest.mark.parametrize("spec", MODELS.values(), ids=lambda spec: spec.id)
 def test_every_fact_has_a_source_that_exists(spec: catalog.ModelSpec) -> None:
     """Keys in source fields are keys of SOURCES."""
     for text in _sources(spec):

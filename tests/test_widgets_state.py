@@ -34,9 +34,9 @@ def test_a_new_form_misses_only_its_picture() -> None:
 def test_defaults_that_do_not_exist_are_named() -> None:
     with pytest.raises(RequestError, match=r"'pormpt' is not a field of the form; did you mean prompt\?"):
         FormState(pormpt="a cat")
-    with pytest.raises(RequestError, match="did you mean wan2.6-i2v-flash"):
+    with pytest.raises(RequestError, match=r"did you mean wan2\.6-i2v-flash"):
         FormState(model="wan2.6-i2v-flsh")
-    with pytest.raises(RequestError, match="duration=7 s is not offered by wan2.5-i2v-preview; it offers 5 or 10 s"):
+    with pytest.raises(RequestError, match=r"duration=7 s is not offered by wan2\.5-i2v-preview; it offers 5 or 10 s"):
         FormState(model="wan2.5-i2v-preview", duration=7)
     with pytest.raises(RequestError, match="duration='soon' is not a value of the form"):
         FormState(duration="soon")

@@ -162,7 +162,7 @@ class RateLimit:
     """Keys of `SOURCES`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ModelSpec:
     """One model: what it takes, what it gives, where that is written."""
 
@@ -216,6 +216,11 @@ class ModelSpec:
     """Seconds that a region narrows the choice to."""
     note: str = ""
     """What a user should know before choosing it."""
+
+    def __repr__(self) -> str:
+        seconds = self.durations.union
+        span = f"{seconds[0]}–{seconds[-1]}" if len(seconds) > 1 else str(seconds[0])
+        return f"ModelSpec({self.id}: {self.family}, {'/'.join(self.tiers.union)}, {span} s)"
 
     @property
     def path(self) -> str:

@@ -84,6 +84,10 @@ class Video:
     def __fspath__(self) -> str:
         return str(self.path)
 
+    def __repr__(self) -> str:
+        sound = "with sound" if self.has_audio else "silent"
+        return f"Video({self.size}, {self.duration_s:g} s, {self.fps:g} fps, {sound}, {self.path.name})"
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         from wan_nb.widgets import video as view
 

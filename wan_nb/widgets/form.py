@@ -348,8 +348,7 @@ class Form(W.VBox):  # type: ignore[misc]
         line = preview_view.line(preview, self.session.region) if preview else "&nbsp;"
         self._line.value = f"<div>{line}</div>"
         self._submit.description = "Sending…" if self._sending else submit_words(preview)
-        waiting = not state.is_settled and not any(each.severity == "refused" for each in state.problems)
-        self._submit.disabled = self._sending or not (state.is_ready or waiting)
+        self._submit.disabled = self._sending or state.is_held
         self._submit.tooltip = "" if state.is_ready else _why_not(state.problems)
         _display(self._allow, bool(state.wasteful))
         existing = preview.existing if preview else None

@@ -1,8 +1,8 @@
 """A file of the user's machine, brought to the kernel in pieces.
 
 ipywidgets' FileUpload loses files over 10 MiB without a word (one message of the websocket) and keeps the bytes in
-widget state, which a saved notebook then carries. This one sends a megabyte at a time, keeps nothing, and says at once what
-is too large or empty.
+widget state, which a saved notebook then carries. This one sends a megabyte at a time, keeps nothing, and says at once
+what is too large or empty.
 """
 
 from __future__ import annotations

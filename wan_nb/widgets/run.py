@@ -5,8 +5,9 @@ The kernel sends a row when the journal says something new, never a tick: the br
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -84,14 +85,19 @@ class RunView(W.HBox):  # type: ignore[misc]
         later = run.session.later
         state = run.state
         self._poster = ""
+        self._trouble: dict[str, str] = {}
+        self._lock = threading.Lock()
         self._status = StatusView(row=row(run))
         self._player = video_view.Player([self._clip(state)], lambda _: self._bytes(), later)
         super().__init__(children=[self._player, self._status])
         self.add_class("wan")
         self.add_class("wan-run")
-        self._status.on_msg(guarded(self._hear, self._fault))
-        self._end = run.observe(lambda _: later(guarded(self._refresh, self._fault)))
-        later(guarded(self._find_poster, self._fault))
+        self._status.on_msg(guarded(self._hear, self.fault))
+        self._end = run.observe(lambda _: later(guarded(self._refresh, self.fault)))
+        later(guarded(self._find_poster, self.fault))
+
+    def __repr__(self) -> str:
+        return repr(self.run)
 
     def _clip(self, state: RunState) -> dict[str, Any]:
         video = self.run.video
@@ -119,21 +125,26 @@ class RunView(W.HBox):  # type: ignore[misc]
         return video.path.read_bytes() if video else b""
 
     def _refresh(self) -> None:
-        """Paint what the journal says now; runs on a worker thread."""
-        was_ready = self._player.clips[0]["ready"]
-        self._status.row = row(self.run)
-        self._player.clips = [self._clip(self.run.state)]
-        if self._player.clips[0]["ready"] and not was_ready:
-            self._player.deliver(0)
+        """Paint what the journal says now; runs on worker threads, one at a time."""
+        with self._lock:
+            was_ready = self._player.clips[0]["ready"]
+            self._status.row = row(self.run) | self._trouble
+            self._player.clips = [self._clip(self.run.state)]
+            if self._player.clips[0]["ready"] and not was_ready:
+                self._player.deliver(0)
 
     def _hear(self, _: object, content: dict[str, Any], __: object) -> None:
         if content.get("hello"):
             self._status.send({"now": time.time()})
         elif content.get("cancel"):
-            self.run.session.later(guarded(self.run.cancel, self._fault))
+            self._trouble = {}
+            self.run.session.later(guarded(self.run.cancel, self.fault))
 
-    def _fault(self, error: BaseException) -> None:
-        self._status.row = row(self.run) | {"fault": f"{type(error).__name__}: {error}"}
+    def fault(self, error: BaseException) -> None:
+        """Show an exception in the row, until the user does something else."""
+        with self._lock:
+            self._trouble = {"fault": f"{type(error).__name__}: {error}"[:2000]}
+            self._status.row = self._status.row | self._trouble
 
     def close(self) -> None:
         """Stop following and remove all of it."""
@@ -149,20 +160,23 @@ def show(run: Run) -> None:
     if shell is None:
         return
     if not hasattr(shell, "kernel") or run.state.phase.is_terminal:
-        screen.display({"text/plain": repr(run), "text/html": html(run)}, raw=True)
+        screen.display({"text/plain": repr(run), "text/html": html(run)}, raw=True)  # type: ignore[no-untyped-call]
         return
     view = RunView(run)
-    handle = screen.display(view, display_id=True)
-    replaced: list[bool] = []
+    handle = screen.display(view, display_id=True)  # type: ignore[no-untyped-call]
+    lock = threading.Lock()
+    ends: list[Callable[[], None]] = []
 
     def replace() -> None:
-        if not replaced and run.state.phase.is_terminal:
-            replaced.append(True)
-            end()
-            handle.update({"text/plain": repr(run), "text/html": html(run)}, raw=True)
-            view.close()
+        with lock:
+            if not ends or not run.state.phase.is_terminal:
+                return
+            ends.pop()()
+        handle.update({"text/plain": repr(run), "text/html": html(run)}, raw=True)
+        view.close()
 
-    end = run.observe(lambda _: run.session.later(replace))
+    with lock:
+        ends.append(run.observe(lambda _: run.session.later(guarded(replace, view.fault))))
     replace()  # it may have ended meanwhile
 
 

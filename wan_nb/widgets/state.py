@@ -1,8 +1,8 @@
 """The form as a value that changes: what was chosen, what can be chosen, what is wrong with it. No widgets here.
 
 A view writes the traits of `FormState` and, whenever `revision` grows, paints everything it shows from here: options
-first, then the value. Nothing flows back from a repaint, so a model that lacks the chosen tier cannot push a wrong choice
-through the form (an ipywidgets Dropdown selects its first entry whenever its options are assigned).
+first, then the value. Nothing flows back from a repaint, so a model that lacks the chosen tier cannot push a wrong
+choice through the form (an ipywidgets Dropdown selects its first entry whenever its options are assigned).
 """
 
 from __future__ import annotations
@@ -197,11 +197,15 @@ class FormState(HasTraits):
         return not self.loading and not self._asking
 
     @property
-    def is_ready(self) -> bool:
-        """Whether Submit may be pressed."""
+    def is_held(self) -> bool:
+        """Whether something is wrong that keeps the request from being sent."""
         refused = any(problem.severity == "refused" for problem in self.problems)
-        held = bool(self.wasteful) and not self.allow_wasteful
-        return self.request is not None and not self.loading and not refused and not held
+        return refused or (bool(self.wasteful) and not self.allow_wasteful)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the request can be sent now."""
+        return self.request is not None and not self.loading and not self.is_held
 
     @contextmanager
     def changing(self) -> Iterator[None]:

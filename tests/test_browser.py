@@ -1,0 +1,151 @@
+"""What a user does, in a real JupyterLab in a real Chromium: fill the form, submit, follow, watch."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.browser_support import PLAYS, Lab, open_notebook
+from tests.browser_support import chromium as chromium
+from tests.browser_support import lab as lab
+from tests.browser_support import page as page
+from tests.waiting import until
+from wan_nb.geometry import Size, predict
+from wan_nb.video import probe
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+BEGIN = "import wan_nb as wan\nsession = wan.simulated({folder!r})"
+BOXES = """() => ['.wan-form', '.wan-run', '.wan-player .frame', '.wan-status'].map(name => {
+    const box = document.querySelector(name).getBoundingClientRect();
+    return [name, Math.round(box.width), Math.round(box.height)]; })"""
+
+
+@pytest.fixture
+def portrait(lab: Lab) -> Path:
+    """The photograph that matplotlib brings along, 512×600."""
+    source = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    return Path(shutil.copy(source, lab.folder))
+
+
+def open_form(page: Any, lab: Lab, name: str, form: str = "session.form()") -> Path:
+    lab.write(f"{name}.ipynb", [BEGIN.format(folder=f"runs_{name}"), form])
+    open_notebook(page, lab, f"{name}.ipynb")
+    page.wait_for_selector(".wan-submit")
+    return lab.folder / f"runs_{name}"
+
+
+def give(page: Any, field: str, text: str) -> None:
+    box = page.locator(f".wan-of-{field} input[type=text]")
+    box.fill(text)
+    box.press("Enter")
+
+
+def test_a_form_filled_and_submitted_ends_in_a_playing_video(page: Any, lab: Lab, portrait: Path) -> None:
+    folder = open_form(page, lab, "main")
+    give(page, "first-frame", portrait.name)
+    page.wait_for_selector(".wan-of-first-frame img")
+    page.locator(".wan-of-prompt textarea").fill("She turns to the window and smiles.")
+    page.wait_for_selector("text=35 of 1500 characters")
+    page.locator("button:has-text('720P')").click()
+    page.wait_for_selector("text=880×1024 px expected")
+    assert page.locator(".wan-submit").inner_text() == "Submit — simulated, free"
+    page.locator(".wan-submit").click()
+    page.wait_for_selector(".wan-status[data-phase=submitted]")
+    page.wait_for_selector(".wan-player .poster[src]")
+    before = page.evaluate(BOXES)
+    page.wait_for_function(PLAYS)
+    assert page.evaluate(BOXES) == before  # nothing moved when the video came
+    video = page.locator(".wan-player video")
+    assert video.evaluate("v => [v.readyState >= 2, v.videoWidth, v.videoHeight]") == [True, 880, 1024]
+    (path,) = (folder / "videos").glob("*.mp4")
+    info = probe(path)
+    assert info.size == predict(Size(512, 600), "720P") == Size(880, 1024)
+    assert (info.fps, info.duration_s) == (30.0, 5.0)
+
+
+def test_wrong_input_is_said_beside_its_field(page: Any, lab: Lab, portrait: Path) -> None:
+    open_form(page, lab, "wrong")
+    give(page, "first-frame", "grace_hoper.jpg")
+    line = page.wait_for_selector(".wan-of-first-frame .wan-problem.refused")
+    assert "did you mean 'grace_hopper.jpg'" in line.inner_text()
+    assert page.locator(".wan-submit").is_disabled()
+    give(page, "first-frame", portrait.name)
+    page.wait_for_selector(".wan-submit:not([disabled])")
+    assert page.locator(".wan-of-first-frame .wan-problem").count() == 0
+
+
+def test_another_model_keeps_what_it_can(page: Any, lab: Lab) -> None:
+    open_form(page, lab, "models", "session.form(model='wan2.5-i2v-preview', resolution='480P', duration=10)")
+    model = page.locator(".wan-of-model select")
+
+    def pressed(field: str) -> str:
+        return str(page.locator(f".wan-of-{field} button.mod-active:visible").inner_text())
+
+    model.select_option(label="first frame · wan2.2-i2v-plus · 5 s")
+    page.wait_for_function("document.querySelectorAll('.wan-of-resolution button').length === 2")
+    assert (pressed("resolution"), pressed("duration")) == ("480P", "5 s")
+    model.select_option(label="first + last frame · wan2.2-kf2v-flash · 5 s")
+    page.wait_for_selector(".wan-of-last-frame", state="visible")
+    model.select_option(label="first frame · wan2.5-i2v-preview · 5 or 10 s, sound")
+    page.wait_for_selector(".wan-of-last-frame", state="hidden")
+    assert (pressed("resolution"), pressed("duration")) == ("480P", "10 s")
+
+
+def test_an_upload_over_jupyters_message_limit_arrives(page: Any, lab: Lab, tmp_path: Path) -> None:
+    open_form(page, lab, "upload")
+    noise = np.random.default_rng(1).integers(0, 256, (2000, 2100, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    assert (tmp_path / "noise.png").stat().st_size > 12e6
+    picker = page.locator(".wan-of-first-frame input[type=file]")
+    picker.set_input_files(tmp_path / "noise.png")
+    page.wait_for_selector("text=noise.png: PNG 2100×2000, 12.")
+    (tmp_path / "empty.png").write_bytes(b"")
+    picker.set_input_files(tmp_path / "empty.png")
+    page.wait_for_selector(".wan-of-first-frame .wan-problem.refused:has-text('is empty (0 bytes)')")
+
+
+def test_a_run_goes_on_live_while_a_cell_blocks_and_its_twin_stays(page: Any, lab: Lab, portrait: Path) -> None:
+    request = (
+        f"request = wan.VideoRequest('wan2.6-i2v-flash', first_frame={portrait.name!r}, resolution='720P', duration=2)"
+    )
+    lab.write(
+        "cells.ipynb",
+        [f"{BEGIN.format(folder='runs_cells')}\n{request}", "run = session.submit(request)\nrun", "run.wait()"],
+    )
+    open_notebook(page, lab, "cells.ipynb", run=False)
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    page.wait_for_selector(".wan-status[data-phase=submitted]")
+    page.wait_for_function("document.querySelectorAll('.jp-OutputArea-output video').length === 2")
+    assert page.locator(".wan-run").count() == 0  # the twin took the widget's place
+    page.locator("video").first.evaluate("v => v.play()")
+    page.wait_for_function(
+        "(() => { const v = document.querySelector('video'); return v.readyState >= 2 && v.currentTime > 0 })()"
+    )
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    saved = until(lambda: (text := (lab.folder / "cells.ipynb").read_text()) and "data:video/mp4" in text and text)
+    assert "widget-view+json" not in saved
+
+
+def test_the_player_obeys_keys_frame_by_frame(page: Any, lab: Lab, portrait: Path) -> None:
+    open_form(page, lab, "keys", f"session.form(first_frame={portrait.name!r}, resolution='720P', duration=2)")
+    page.wait_for_selector(".wan-submit:not([disabled])")
+    page.locator(".wan-submit").click()
+    page.wait_for_function(PLAYS)
+    player = page.locator(".wan-player")
+    player.press(" ")
+    page.wait_for_function("document.querySelector('.wan-player video').paused")
+    player.press("Home")
+    frame = "document.querySelector('.wan-player .time').title"
+    page.wait_for_function(f"{frame} === 'frame 1'")
+    for expected in ("frame 2", "frame 3"):
+        player.press("ArrowRight")
+        page.wait_for_function(f"{frame} === '{expected}'")
+    player.press("ArrowLeft")
+    page.wait_for_function(f"{frame} === 'frame 2'")

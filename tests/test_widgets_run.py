@@ -1,0 +1,242 @@
+"""Runs and videos on a page: what each phase says, the static twins, the player's messages, what replaces what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import wan_nb as wan
+from tests.conftest import SMALL
+from tests.waiting import until
+from wan_nb.clock import Clock
+from wan_nb.geometry import Size
+from wan_nb.record import RunPhase, RunState
+from wan_nb.simulator import Fault
+from wan_nb.task import TaskStatus
+from wan_nb.widgets import preview as preview_view
+from wan_nb.widgets import run as run_view
+from wan_nb.widgets import video as video_view
+from wan_nb.widgets.run import RunView
+from wan_nb.widgets.video import Player
+
+NASTY = '</script><img src=x onerror="alert(1)">'
+BASE = RunState(
+    "r1", "v1:0", "simulator", 1, "wan2.6-i2v-flash", "720P", 5, 1000.0, {"prompt": NASTY}, predicted=Size(816, 1104)
+)
+
+
+def fake_run(**changes: Any) -> Any:
+    """A run in any phase, with no session behind it."""
+    state = replace(BASE, **changes)
+    session = SimpleNamespace(is_simulated=True, clock=Clock(60, now=lambda: 1002.0))
+    usual = SimpleNamespace(median_s=60.0, p90_s=150.0, source="12 runs here")
+    return SimpleNamespace(id="r1", state=state, session=session, usual=usual, video=None, elapsed_s=84.0, notice="")
+
+
+@pytest.fixture
+def saved(session: wan.Session, picture: Path) -> wan.Run:
+    request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, prompt=NASTY, resolution="480P")
+    run = session.submit(request)
+    run.wait(timeout_s=30)
+    return run
+
+
+# --- rows -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("phase", list(RunPhase))
+def test_every_phase_has_words_and_what_is_wrong_has_advice(phase: RunPhase) -> None:
+    run = fake_run(phase=phase, task_status=TaskStatus.PENDING, submitted_at=1001.0)
+    row = run_view.row(run)
+    assert row["word"] and row["tone"] in ("wait", "good", "bad", "off")
+    assert (row["tone"] != "bad") or row["advice"]
+    assert not any(sign in run_view.html(run) for sign in ("None", "<script", "<img src=x"))
+
+
+@pytest.mark.parametrize("status", list(TaskStatus))
+def test_every_status_of_the_service_has_a_word(status: TaskStatus) -> None:
+    row = run_view.row(fake_run(phase=RunPhase.SUBMITTED, task_status=status, submitted_at=1001.0))
+    assert row["word"] and row["can_cancel"] is (status is TaskStatus.PENDING)
+
+
+def test_a_running_row_counts_from_its_date_and_names_the_pace() -> None:
+    row = run_view.row(fake_run(phase=RunPhase.SUBMITTED, task_status=TaskStatus.RUNNING, submitted_at=1001.0))
+    assert (row["since"], row["took_s"], row["speed"]) == (1001.0, None, 60)
+    assert row["usual"] == "usually 1–2½ min · simulated time, 60×"
+    assert "%" not in run_view.html(fake_run(phase=RunPhase.SUBMITTED, submitted_at=1001.0)).replace("100%", "")
+
+
+def test_a_failure_says_what_to_do() -> None:
+    row = run_view.row(
+        fake_run(phase=RunPhase.FAILED, code="DataInspectionFailed", message="input <b>", submitted_at=1.0)
+    )
+    assert row["fault"] == "DataInspectionFailed: input <b>" and "Change the prompt" in row["advice"]
+
+
+def test_a_run_that_nobody_watches_says_how_to_go_on() -> None:
+    row = run_view.row(fake_run(phase=RunPhase.SUBMITTED, task_status=TaskStatus.RUNNING, unwatched="disk full"))
+    assert row["word"] == "not watched" and "session.resume()" in row["advice"]
+
+
+# --- live -------------------------------------------------------------------------------------------------------
+
+
+def test_the_box_has_the_predicted_shape_before_there_is_a_video(session: wan.Session, picture: Path) -> None:
+    run = session.submit(wan.VideoRequest("wan2.6-i2v-flash", first_frame=picture, resolution="720P", duration=2))
+    view = RunView(run)
+    first = view._player.clips[0]
+    assert (first["width"], first["height"]) == (816, 1104) or first["ready"]
+    until(lambda: view._player.clips[0]["ready"] and view._player.clips[0]["poster"])
+    assert view._status.row["word"] == "saved"
+    view.close()
+
+
+def test_bytes_come_by_message_only(saved: wan.Run) -> None:
+    view = RunView(saved)
+    sent: list[tuple[dict[str, Any], Any]] = []
+    view._player.send = lambda content, buffers=None: sent.append((content, buffers))
+    view._player._handle_custom_msg({"want": "bytes", "index": 0}, [])
+    until(lambda: sent)
+    assert saved.video is not None
+    assert sent[0][0] == {"have": "bytes", "index": 0} and sent[0][1][0] == saved.video.path.read_bytes()
+
+
+def test_a_video_that_is_gone_is_said_in_its_place(saved: wan.Run) -> None:
+    view = RunView(saved)
+    sent: list[dict[str, Any]] = []
+    view._player.send = lambda content, buffers=None: sent.append(content)
+    assert saved.video is not None
+    saved.video.path.unlink()
+    view._player._handle_custom_msg({"want": "bytes", "index": 0}, [])
+    assert "FileNotFound" in until(lambda: sent)[0]["why"] or "No such file" in sent[0]["why"]
+    assert "no longer at" in video_view.html(saved.video)
+
+
+def test_cancel_goes_to_the_service_and_its_refusal_is_painted(session: wan.Session, picture: Path) -> None:
+    request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+    run = session.submit(request)
+    run.wait(timeout_s=30)
+    view = RunView(run)
+    view._status._handle_custom_msg({"cancel": True}, [])
+    until(lambda: "UnsupportedOperation" in view._status.row["fault"] or "Error" in view._status.row["fault"])
+
+
+def test_the_browser_learns_the_kernels_clock(saved: wan.Run) -> None:
+    view = RunView(saved)
+    sent: list[dict[str, Any]] = []
+    view._status.send = lambda content, buffers=None: sent.append(content)
+    view._status._handle_custom_msg({"hello": True}, [])
+    assert abs(sent[0]["now"] - Clock().now()) < 5
+
+
+# --- what a cell shows ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, Any]]]:
+    """A kernel's display, as a list of what was shown and what it was replaced by."""
+    shown: list[tuple[str, Any]] = []
+    handle = SimpleNamespace(update=lambda bundle, raw: shown.append(("update", bundle)))
+
+    def display(what: Any, **_: Any) -> Any:
+        shown.append(("display", what))
+        return handle
+
+    monkeypatch.setattr(run_view, "get_ipython", lambda: SimpleNamespace(kernel=True))
+    monkeypatch.setattr(run_view.screen, "display", display)
+    yield shown
+
+
+def test_a_live_run_is_replaced_by_its_twin_at_its_end(
+    tmp_path: Path, picture: Path, screen: list[tuple[str, Any]]
+) -> None:
+    with wan.simulated(tmp_path / "slow", speed=60, scenario=replace(SMALL, job_s=60)) as session:
+        run = session.submit(wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P"))
+        run._ipython_display_()
+        run.wait(timeout_s=30)
+        until(lambda: len(screen) == 2)
+    assert isinstance(screen[0][1], RunView)
+    assert screen[1][0] == "update" and "<video" in screen[1][1]["text/html"]
+    assert screen[1][1]["text/plain"].startswith("Run(")
+
+
+def test_a_finished_run_is_shown_as_its_twin(saved: wan.Run, screen: list[tuple[str, Any]]) -> None:
+    run_view.show(saved)
+    assert set(screen[0][1]) == {"text/plain", "text/html"} and len(screen) == 1
+
+
+def test_in_a_script_nothing_is_shown(saved: wan.Run, capsys: pytest.CaptureFixture[str]) -> None:
+    run_view.show(saved)
+    assert capsys.readouterr().out == ""
+
+
+# --- twins ------------------------------------------------------------------------------------------------------
+
+
+def assert_inert(html: str) -> None:
+    """No script, no handler, no outside resource, and every tag closed by us."""
+    assert not re.search(r"<script|<link|<iframe|<source|<img src=x", html, re.IGNORECASE)
+    assert not re.search(r"<[^>]*\son\w+\s*=", html)
+    assert not re.search(r'(src|href|poster)="(https?:)?//', html)
+
+
+def test_twins_hold_the_video_and_nothing_from_outside(saved: wan.Run) -> None:
+    video = saved.video
+    assert video is not None
+    preview = saved.session.preview(saved.request)
+    twins = (
+        video_view.html(video),
+        run_view.html(saved),
+        run_view.table_html([saved]),
+        preview_view.html(preview),
+        preview_view.request_html(saved.request),
+    )
+    for html in twins:
+        assert_inert(html)
+    assert 'src="data:video/mp4;base64,' in twins[0] and 'poster="data:image/jpeg' in twins[0]
+    assert "&lt;img src=x" in twins[1] and "<source" not in twins[0]
+
+
+def test_a_large_video_stays_beside_the_notebook(saved: wan.Run) -> None:
+    assert saved.video is not None
+    html = video_view.html(saved.video, embed_bytes=10)
+    assert f'src="runs/videos/{saved.video.path.name}"' in html and "not kept in this page" in html
+    assert 'poster="data:image/jpeg' in html
+
+
+def test_a_failed_run_is_a_twin_with_its_reason(tmp_path: Path, picture: Path) -> None:
+    fault = Fault(
+        "create", "fail_task", code="DataInspectionFailed", message="Output data may contain inappropriate content."
+    )
+    with wan.simulated(tmp_path / "bad", speed=600, scenario=replace(SMALL, faults=(fault,))) as session:
+        run = session.submit(wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P"))
+        until(lambda: run.state.phase.is_terminal)
+        html = run_view.html(run)
+        assert "DataInspectionFailed" in html and "Another seed" in html and "<video" not in html
+        assert_inert(html)
+
+
+def test_no_runs_is_a_sentence() -> None:
+    assert run_view.table_html([]) == "<div>no runs yet</div>"
+
+
+def test_posters_fit_into_widget_state() -> None:
+    asked: list[int] = []
+
+    def picture(longest: int) -> bytes:
+        asked.append(longest)
+        return b"x" * longest * 100
+
+    address = video_view.jpeg_address(picture)
+    assert len(address) <= 40_000 and asked == [480, 320, 240]
+
+
+def test_a_player_holds_several_clips() -> None:
+    player = Player([video_view.clip(Size(64, 48)), video_view.clip(Size(48, 64))], lambda _: b"", lambda f, *a: f(*a))
+    assert [clip["width"] for clip in player.clips] == [64, 48]
