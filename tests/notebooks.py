@@ -1,7 +1,8 @@
 """Execute the notebooks in a fresh folder, and keep what reads well on a code host.
 
-``python -m tests.notebooks`` executes every notebook top to bottom against the simulator and writes it back with counts 1…n and small
-static outputs: no widget state, no embedded video (its poster and facts stay), no path of this machine.
+``python -m tests.notebooks`` executes every notebook top to bottom against the simulator and writes it back with
+counts 1…n and small static outputs: no widget state, no embedded video (its poster and facts stay), no path of this
+machine.
 """
 
 from __future__ import annotations
@@ -23,9 +24,7 @@ _VIDEO_BYTES = re.compile(r'\s*src="data:video/mp4;base64,[^"]*"')
 def execute(path: Path, folder: Path) -> Any:
     """Return the notebook, executed top to bottom in a folder of its own."""
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(
-        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
-    )
+    client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
     return client.execute()
 
 

@@ -34,29 +34,35 @@ def test_what_is_no_ratio(value: object) -> None:
         read_ratio(value)  # type: ignore[arg-type]
 
 
-@given(sides, sides, terms, terms)
-def test_the_inner_box_is_exact_inside_and_cannot_grow(width: int, height: int, wide: int, high: int) -> None:
+@given(sides, sides, terms, terms, st.sampled_from([1, 2]))
+def test_the_inner_box_is_exact_inside_and_cannot_grow(
+    width: int, height: int, wide: int, high: int, step: int
+) -> None:
     shape = Fraction(wide, high)
-    if shape.numerator > width or shape.denominator > height:
+    if step * shape.numerator > width or step * shape.denominator > height:
         with pytest.raises(GeometryError, match="not exact"):
-            inner_box(Size(width, height), ratio=shape)
+            inner_box(Size(width, height), ratio=shape, step=step)
         return
-    left, top, right, bottom = inner_box(Size(width, height), ratio=shape)
+    left, top, right, bottom = inner_box(Size(width, height), ratio=shape, step=step)
+    assert not any(edge % step for edge in (left, top, right, bottom))
     assert 0 <= left < right <= width
     assert 0 <= top < bottom <= height
     assert Fraction(right - left, bottom - top) == shape
-    assert right - left + shape.numerator > width or bottom - top + shape.denominator > height
-    assert abs(left - (width - right)) <= 1
-    assert abs(top - (height - bottom)) <= 1
+    assert right - left + step * shape.numerator > width or bottom - top + step * shape.denominator > height
+    assert abs(left - (width - right)) <= 2 * step - 1
+    assert abs(top - (height - bottom)) <= 2 * step - 1
 
 
-@given(st.integers(50, 9000), st.integers(50, 9000), terms, terms)
-def test_the_outer_canvas_is_exact_around_and_cannot_shrink(width: int, height: int, wide: int, high: int) -> None:
+@given(st.integers(80, 9000), st.integers(80, 9000), terms, terms, st.sampled_from([1, 2]))
+def test_the_outer_canvas_is_exact_around_and_cannot_shrink(
+    width: int, height: int, wide: int, high: int, step: int
+) -> None:
     shape = Fraction(wide, high)
-    canvas, (left, top, right, bottom) = outer_canvas(Size(width, height), ratio=shape)
+    canvas, (left, top, right, bottom) = outer_canvas(Size(width, height), ratio=shape, step=step)
     assert canvas.ratio == shape
     assert (right - left, bottom - top) == (width, height)
-    assert canvas.width - shape.numerator < width or canvas.height - shape.denominator < height
+    assert canvas.width - step * shape.numerator < width or canvas.height - step * shape.denominator < height
+    assert not any(each % step for each in (*canvas, left, top))
     assert left >= 0
     assert right <= canvas.width
     assert top >= 0

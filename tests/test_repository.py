@@ -42,13 +42,20 @@ ALLOWED: dict[str, set[str]] = {
     "ledger": {"pricing", "record"},
     "engine": set(),
     "advice": set(),
-    "follow": {"client", "engine", "ledger", "record", "request", "schedule", "task", "video"},
+    "recover": {"client", "record", "task"},
+    "kept": {"media"},
+    "preview": {"geometry", "pricing", "problems", "record", "request", "schedule", "widgets"},
+    "history": {"pricing", "record", "widgets"},
+    "follow": {"recover", "client", "engine", "ledger", "record", "request", "schedule", "task", "video"},
     "run": {"advice", "engine", "geometry", "pricing", "record", "schedule", "video", "widgets"},
     "session": {
-        "client", "endpoint", "engine", "follow", "geometry", "ledger", "media", "pricing", "problems", "record",
+        "client", "endpoint", "engine", "follow", "geometry", "history", "kept", "ledger", "preview", "task",
+        "media", "pricing", "problems", "record",
         "request", "run", "schedule", "widgets",
     },
     "connect": {"catalog", "endpoint", "session", "simulator"},
+    "sharing": set(),
+    "cli": {"connect", "ledger", "record", "run", "sharing"},
     "simulator": {"catalog", "video"},
     "widgets": {
         "advice", "catalog", "content", "geometry", "media", "pixels", "pricing", "problems", "record", "request",
@@ -57,7 +64,7 @@ ALLOWED: dict[str, set[str]] = {
 }  # fmt: skip
 """Who may import whom, beyond `FREE`: effects at the rim, values in the middle (arrows of the design)."""
 
-INSIDE_FUNCTIONS = {("run", "widgets"), ("session", "widgets")}
+INSIDE_FUNCTIONS = {("history", "widgets"), ("preview", "widgets"), ("run", "widgets"), ("session", "widgets")}
 """Edges that may only be taken inside a function: where a value shows itself."""
 
 

@@ -46,7 +46,7 @@ def follow(ends: dict[str, float], *, usual: Usual = PUBLISHED) -> tuple[dict[st
 
 
 def test_fewer_looks_and_less_delay_than_the_vendors_sdk() -> None:
-    """The SDK: 17 polls and 2.2 s on 60 s, 35 polls and 2.3 s on 150 s (measured; the times are not known beforehand)."""
+    """The SDK: 17 polls and 2.2 s on 60 s, 35 polls and 2.3 s on 150 s (measured; times not known beforehand)."""
     rng = random.Random(1)
     for took, polls, delay in ((60, 17, 2.2), (150, 35, 2.3)):
         trials = [follow({"r": took + rng.random() * 4}) for _ in range(40)]

@@ -162,6 +162,21 @@ def test_what_goes_wrong_is_painted(form: Form, picture: Path, monkeypatch: pyte
     assert until(lambda: form.runs) and not form._fault_line.value
 
 
+def test_a_medium_can_be_taken_out_again(form: Form, picture: Path) -> None:
+    assert not is_shown(form._clears["first_frame"])
+    fill(form, picture)
+    assert is_shown(form._clears["first_frame"])
+    form._clears["first_frame"].click()
+    assert form.state.first_frame is None and form._controls["first_frame"].value == "" and form._submit.disabled
+    fill(form, picture)  # the same path again
+
+
+def test_a_path_given_as_default_stands_in_its_box(session: wan.Session, picture: Path) -> None:
+    form = session.form(first_frame=str(picture), last_frame="https://x.example/a.png")
+    assert form._controls["first_frame"].value == str(picture)
+    assert form._controls["last_frame"].value == "https://x.example/a.png"
+
+
 def test_text_from_outside_is_escaped(form: Form) -> None:
     form._controls["first_frame"].value = "<img src=x onerror=alert(1)>.png"
     until(lambda: "no such file" in note(form, "first_frame"))

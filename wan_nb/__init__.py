@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from wan_nb.geometry import compare_rules as compare_rules
     from wan_nb.geometry import drift as drift
     from wan_nb.geometry import predict as predict
+    from wan_nb.history import Runs as Runs
     from wan_nb.media import Media as Media
     from wan_nb.media import load as load
     from wan_nb.mend import crop as crop
@@ -38,14 +39,14 @@ if TYPE_CHECKING:
     from wan_nb.mend import scale_into as scale_into
     from wan_nb.mend import to_rgb as to_rgb
     from wan_nb.mend import upright as upright
+    from wan_nb.preview import Preview as Preview
     from wan_nb.pricing import Money as Money
     from wan_nb.problems import Problem as Problem
     from wan_nb.request import VideoRequest as VideoRequest
     from wan_nb.run import Run as Run
-    from wan_nb.run import Runs as Runs
     from wan_nb.run import Video as Video
-    from wan_nb.session import Preview as Preview
     from wan_nb.session import Session as Session
+    from wan_nb.sharing import check_notebook as check_notebook
 
 _HOMES = {
     "catalog": ("MODELS", "ModelSpec", "add_model"),
@@ -53,13 +54,16 @@ _HOMES = {
     "engine": ("allow_nested_loops",),
     "errors": ("WanError",),
     "geometry": ("Size", "compare_rules", "drift", "predict"),
+    "history": ("Runs",),
     "media": ("Media", "load"),
     "mend": ("crop", "flatten", "pad", "scale_into", "to_rgb", "upright"),
     "pricing": ("Money",),
     "problems": ("Problem",),
     "request": ("VideoRequest",),
-    "run": ("Run", "Runs", "Video"),
-    "session": ("Preview", "Session"),
+    "run": ("Run", "Video"),
+    "preview": ("Preview",),
+    "session": ("Session",),
+    "sharing": ("check_notebook",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

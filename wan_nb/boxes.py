@@ -54,6 +54,7 @@ def inner_box(
     ratio: Ratio | None = None,
     size: Size | tuple[int, int] | str | None = None,
     focus: tuple[float, float] = (0.5, 0.5),
+    step: int = 1,
 ) -> Box:
     """Return the largest box of a ratio inside a picture, or the box of a size.
 
@@ -62,6 +63,7 @@ def inner_box(
         ratio: Width over height of the box, exact.
         size: Pixels of the box, instead of a ratio.
         focus: What the box is centred on as far as the edges let it, from (0, 0) top left to (1, 1) bottom right.
+        step: All edges are multiples of this many pixels: 1 for pictures, 2 for videos in 4:2:0.
 
     Raises:
         GeometryError: If there is no such box, or not exactly one of `ratio` and `size` is given.
@@ -69,27 +71,35 @@ def inner_box(
     Example:
         >>> inner_box(Size(1000, 700), ratio="3:4")
         (237, 0, 762, 700)
+        >>> inner_box(Size(816, 1104), ratio="3:4", step=2)
+        (0, 8, 816, 1096)
     """
-    box_size = _asked_size(ratio, size)
+    box_size = _asked_size(ratio, size, step)
     if box_size is None:
-        shape = read_ratio(ratio or 0)
-        times = min(whole.width // shape.numerator, whole.height // shape.denominator)
-        box_size = Size(shape.numerator * times, shape.denominator * times) if times else _not_exact(shape, whole)
+        wide, high, shape = _unit(ratio, step)
+        times = min(whole.width // wide, whole.height // high)
+        box_size = Size(wide * times, high * times) if times else _not_exact(shape, whole, step)
     if box_size.width > whole.width or box_size.height > whole.height:
         raise GeometryError(f"a crop to {box_size} does not fit in {whole}; give a smaller size, or pad.")
     if not all(0 <= share <= 1 for share in focus):
         raise GeometryError(f"focus {focus} is outside the picture; give two numbers from 0 to 1.")
     left, top = (
-        min(max(math.floor(share * side - inner / 2), 0), side - inner)
+        min(max(math.floor((share * side - inner / 2) / step), 0), (side - inner) // step) * step
         for share, side, inner in zip(focus, whole, box_size, strict=True)
     )
     return (left, top, left + box_size.width, top + box_size.height)
 
 
 def outer_canvas(
-    whole: Size, *, ratio: Ratio | None = None, size: Size | tuple[int, int] | str | None = None
+    whole: Size, *, ratio: Ratio | None = None, size: Size | tuple[int, int] | str | None = None, step: int = 1
 ) -> tuple[Size, Box]:
     """Return the smallest canvas of a ratio (or that of a size) around a picture, and the picture's box in its middle.
+
+    Args:
+        whole: Size of the picture.
+        ratio: Width over height of the canvas, exact.
+        size: Pixels of the canvas, instead of a ratio.
+        step: The canvas's sides and the picture's place are multiples of this many pixels.
 
     Raises:
         GeometryError: If there is no such canvas, or not exactly one of `ratio` and `size` is given.
@@ -99,16 +109,16 @@ def outer_canvas(
         >>> print(canvas, box)
         1002×1336 (1, 318, 1001, 1018)
     """
-    canvas = _asked_size(ratio, size)
+    canvas = _asked_size(ratio, size, step)
     if canvas is None:
-        shape = read_ratio(ratio or 0)
-        times = max(-(-whole.width // shape.numerator), -(-whole.height // shape.denominator))
-        canvas = Size(shape.numerator * times, shape.denominator * times)
+        wide, high, shape = _unit(ratio, step)
+        times = max(-(-whole.width // wide), -(-whole.height // high))
+        canvas = Size(wide * times, high * times)
         if canvas.width > 2 * max(Fraction(whole.width), whole.height * shape):  # exact, and absurdly large
-            _not_exact(shape, whole)
+            _not_exact(shape, whole, step)
     if canvas.width < whole.width or canvas.height < whole.height:
         raise GeometryError(f"a canvas of {canvas} is smaller than the picture, {whole}; give a larger one, or crop.")
-    left, top = (canvas.width - whole.width) // 2, (canvas.height - whole.height) // 2
+    left, top = ((outer - side) // (2 * step) * step for outer, side in zip(canvas, whole, strict=True))
     return canvas, (left, top, left + whole.width, top + whole.height)
 
 
@@ -142,20 +152,30 @@ def fit_between(whole: Size, low: int, high: int) -> Size:
     return Size(new_short, new_long) if whole.width < whole.height else Size(new_long, new_short)
 
 
-def _asked_size(ratio: Ratio | None, size: Size | tuple[int, int] | str | None) -> Size | None:
+def _asked_size(ratio: Ratio | None, size: Size | tuple[int, int] | str | None, step: int) -> Size | None:
     if (ratio is None) == (size is None):
         raise GeometryError("give either ratio='3:4' or size='750x1000', not both and not neither.")
-    return None if size is None else Size.of(size)
+    asked = None if size is None else Size.of(size)
+    if asked and (asked.width % step or asked.height % step):
+        raise GeometryError(f"{asked} has an odd side, which H.264 in 4:2:0 cannot have; make both even.")
+    return asked
 
 
-def _not_exact(shape: Fraction, whole: Size) -> NoReturn:
+def _unit(ratio: Ratio | None, step: int) -> tuple[int, int, Fraction]:
+    """Return the sides of the smallest size of a ratio, and the ratio."""
+    shape = read_ratio(ratio or 0)
+    # one of a fraction's terms is prime to the step wherever the step is prime, so both sides are multiples together
+    return step * shape.numerator, step * shape.denominator, shape
+
+
+def _not_exact(shape: Fraction, whole: Size, step: int) -> NoReturn:
     """Refuse a ratio that whole pixels cannot have here, and name the nearest of small terms that they can."""
-    pairs = ((round(shape * high), high) for high in range(1, min(50, whole.height) + 1))
-    near = [Fraction(wide, high) for wide, high in pairs if 1 <= wide <= whole.width]
+    wide, high = whole.width // step, whole.height // step
+    pairs = ((round(shape * under), under) for under in range(1, min(50, high) + 1))
+    near = [Fraction(over, under) for over, under in pairs if 1 <= over <= wide]
     advice = "give a ratio nearer to the picture's own, or a larger picture"
     if near:
         best = min(near, key=lambda ratio: abs(ratio - shape))
         advice = f"the nearest simple one is {best.numerator}:{best.denominator}"
-    raise GeometryError(
-        f"ratio {shape.numerator}:{shape.denominator} is not exact in whole pixels at {whole}; {advice}."
-    )
+    pixels = "whole pixels" if step == 1 else f"multiples of {step} pixels"
+    raise GeometryError(f"ratio {shape.numerator}:{shape.denominator} is not exact in {pixels} at {whole}; {advice}.")

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -127,6 +130,8 @@ class Client:
         self._creates = httpx.AsyncClient(limits=httpx.Limits(max_connections=8, max_keepalive_connections=0), **shared)
         # results come from another host, which must never see the key
         self._files = httpx.AsyncClient(limits=httpx.Limits(max_connections=4), **shared)
+        self.ahead_s = 0.0
+        """Seconds that the server's clock is ahead of ours, by its last answer."""
 
     async def close(self) -> None:
         """Close all connections."""
@@ -138,7 +143,7 @@ class Client:
 
     async def _send(self, via: httpx.AsyncClient, method: str, url: str, **options: Any) -> httpx.Response:
         try:
-            return await via.request(method, url, **options)
+            response = await via.request(method, url, **options)
         except _UNSENT as error:
             raise UnsentError(
                 f"{self.endpoint.host} could not be reached ({_reason(error)}); nothing was sent."
@@ -147,6 +152,9 @@ class Client:
             raise ConfigError(f"{url!r} is not an http(s) address.") from error
         except httpx.TransportError as error:
             raise LostAnswerError(f"the answer of {self.endpoint.host} was lost ({_reason(error)}).") from error
+        with contextlib.suppress(KeyError, TypeError, ValueError):  # no date, or none that can be read
+            self.ahead_s = parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
+        return response
 
     async def create(self, path: str, body: Body) -> TaskSnapshot:
         """Submit a task: the one call that costs money.

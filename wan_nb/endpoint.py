@@ -6,6 +6,7 @@ the service under a path prefix, with its own limits and words (seed 002). The k
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -137,10 +138,15 @@ def region_endpoint(region: str, key: Secret, *, workspace: str | None = None) -
 def find_key(api_key: str | None = None) -> Secret:
     """Return the key from the argument, ``DASHSCOPE_API_KEY``, or the vendor SDK's key file.
 
+    Args:
+        api_key: The key; ``"ask"`` asks for it without showing it; None looks in the environment.
+
     Raises:
         ConfigError: If none of them has one, or what was given is empty.
     """
     where = "api_key"
+    if api_key == "ask":
+        api_key = getpass.getpass("Model Studio API key (not shown): ")
     if api_key is None:
         where = "DASHSCOPE_API_KEY"
         api_key = os.environ.get(where)

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from wan_nb.client import Body, Client
 from wan_nb.clock import Clock
 from wan_nb.engine import Engine
 from wan_nb.errors import (
+    ConfigError,
     DownloadError,
     LostAnswerError,
     NotFoundError,
@@ -30,6 +31,7 @@ from wan_nb.errors import (
 )
 from wan_nb.ledger import Ledger
 from wan_nb.record import Record, RunPhase, RunState
+from wan_nb.recover import Candidates, find_candidates
 from wan_nb.request import VideoRequest
 from wan_nb.schedule import Pacer, Schedule, Usual
 from wan_nb.task import TaskSnapshot, TaskStatus
@@ -84,6 +86,7 @@ class Follower:
         self._downloads = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
         self._wake = asyncio.Event()
         self._renewed = self._tended = 0.0
+        self._clients: dict[str, Client] = {}
 
     # --- the journal --------------------------------------------------------------------------------------------
 
@@ -161,6 +164,20 @@ class Follower:
         self._follow(state)
         return True
 
+    def client_for(self, state: RunState) -> Client | None:
+        """Return the client of the endpoint that a run was sent to; None where this session's key is not good there."""
+        ours = self.client.endpoint
+        if state.endpoint == ours.identity:
+            return self.client
+        if ours.is_simulated or state.region != ours.region or not state.endpoint.startswith("http"):
+            return None
+        if state.endpoint not in self._clients:
+            self._clients[state.endpoint] = Client(replace(ours, base_url=state.endpoint))
+        return self._clients[state.endpoint]
+
+    def _client(self, state: RunState) -> Client:
+        return self.client_for(state) or self.client
+
     async def _upload(self, request: VideoRequest) -> dict[str, str]:
         """Put local audio and clips where the service can fetch them; pictures go inside the request."""
         return {
@@ -193,6 +210,13 @@ class Follower:
                 self.others[state.run_id] = state
             return
         if not state.is_live or state.run_id in self.busy or state.run_id in self.schedule.watches:
+            return
+        if self.client_for(state) is None:
+            if not state.unwatched and not await asyncio.to_thread(
+                self.ledger.is_watched, state.run_id, self.clock.now()
+            ):
+                where = state.region or state.endpoint
+                await self._record(state.run_id, "unwatched", reason=f"it was sent to {where}; open a session there.")
             return
         if not await asyncio.to_thread(self.ledger.claim, state.run_id, self.clock.now()):
             self.others[state.run_id] = state
@@ -251,7 +275,7 @@ class Follower:
         try:
             state = await self._state(run_id)
             async with self._queries:
-                snapshot = await self.client.get(state.task_id)
+                snapshot = await self._client(state).get(state.task_id)
             heard = snapshot.status
             await self._digest(state, snapshot)
         except NotFoundError:
@@ -315,7 +339,7 @@ class Follower:
                 while True:
                     attempt += 1
                     try:
-                        await self.client.download(url, part)
+                        await self._client(state).download(url, part)
                         saved = await asyncio.to_thread(_settle, part, target, self.folder)
                         await self._record(state.run_id, "saved", **saved)
                         return
@@ -343,7 +367,7 @@ class Follower:
     async def _fresh_url(self, state: RunState, url: str) -> str:
         """Ask for the task once more; its answer carries a newly signed address."""
         try:
-            return (await self.client.get(state.task_id)).video_url or url
+            return (await self._client(state).get(state.task_id)).video_url or url
         except (ServiceError, UnsentError, LostAnswerError):
             return url
 
@@ -352,15 +376,44 @@ class Follower:
     async def cancel(self, run_id: str) -> None:
         """Call a queued task back; the service refuses once it runs."""
         state = await self._state(run_id)
-        await self.client.cancel(state.task_id)
-        await self._digest(state, await self.client.get(state.task_id))
+        client = self._client(state)
+        if not client.endpoint.can_cancel:
+            raise ConfigError(f"{client.endpoint.name} cannot call a task back; it runs, and is billed if it succeeds.")
+        await client.cancel(state.task_id)
+        await self._digest(state, await client.get(state.task_id))
+
+    async def candidates(self, state: RunState) -> Candidates:
+        """Look in the service's list for tasks that an ambiguous run may be."""
+        records = await asyncio.to_thread(self.ledger.records, state.run_id)
+        sent_at = max((record.at for record in records if record.kind == "sending"), default=state.created_at)
+        known = await asyncio.to_thread(self.ledger.task_ids)
+        return await find_candidates(self._client(state), state, sent_at, known)
+
+    async def adopt(self, state: RunState, task_id: str) -> None:
+        """Take a task of the service as this run's, and follow it."""
+        snapshot = await self._client(state).get(task_id)
+        if snapshot.status is TaskStatus.UNKNOWN:
+            raise NotFoundError(
+                f"task {task_id} is not known to {self._client(state).endpoint.name}: it expired, or is of another "
+                "region or account.",
+                status=404,
+            )
+        since = snapshot.submit_time.timestamp() if snapshot.submit_time else None
+        status = "PENDING" if snapshot.status.is_terminal else snapshot.status.value
+        state = await self._record(
+            state.run_id, "adopted", task_id=task_id, request_id=snapshot.request_id, status=status, submitted_at=since
+        )
+        if await asyncio.to_thread(self.ledger.claim, state.run_id, self.clock.now()):
+            self._follow(state)
+            await self._digest(state, snapshot)
 
     async def leave(self) -> None:
         """Give up the watch and close the connections; the journal has everything."""
         for run_id in list(self.schedule.watches):
             self.schedule.drop(run_id)
             await asyncio.to_thread(self.ledger.release, run_id)
-        await self.client.close()
+        for client in (self.client, *self._clients.values()):
+            await client.close()
 
 
 def file_name(state: RunState) -> str:

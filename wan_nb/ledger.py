@@ -10,6 +10,7 @@ and pictures never come here.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -247,6 +248,47 @@ class Ledger:
                 (fingerprint, endpoint),
             ).fetchone()
             return self._folded(row) if row else None
+
+    def task_ids(self) -> set[str]:
+        """Return every task id that any run here has."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT json_extract(data, '$.task_id') AS task_id FROM records WHERE kind IN ('submitted', 'adopted')"
+            )
+            return {row["task_id"] for row in rows}
+
+    def verify(self) -> list[str]:
+        """Check the whole journal and the files that it names; return what is wrong, in words."""
+        wrong: list[str] = []
+        with self._lock:
+            for (line,) in self._db.execute("PRAGMA integrity_check"):
+                if line != "ok":
+                    wrong.append(f"{self.path.name}: {line}")
+            rows = self._db.execute("SELECT * FROM runs ORDER BY created_at").fetchall()
+            for row in rows:
+                try:
+                    state = self._folded(row)
+                except (ValueError, KeyError, TypeError) as error:
+                    wrong.append(f"run {row['run_id']}: its records cannot be read ({error!r})")
+                    continue
+                wrong += self._verify_file(state)
+            orphans = self._db.execute(
+                "SELECT DISTINCT run_id FROM records WHERE run_id NOT IN (SELECT run_id FROM runs)"
+            ).fetchall()
+            wrong += [f"records of an unknown run {row['run_id']}" for row in orphans]
+        return wrong
+
+    def _verify_file(self, state: RunState) -> list[str]:
+        """Compare a saved video with what was recorded of it."""
+        if state.file is None:
+            return []
+        path = self.path.parent / state.file.path
+        if not path.is_file():
+            return [f"run {state.run_id}: {state.file.path} is missing"]
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != state.file.sha256:
+                return [f"run {state.run_id}: {state.file.path} is not the file that was saved"]
+        return []
 
     def takes(self, fingerprint: str, endpoint: str) -> int:
         """Return the highest take of a request, 0 where there is none."""

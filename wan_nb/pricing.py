@@ -17,7 +17,7 @@ _SINGAPORE = ("USD", "CN-PRICE, Apr 2026, at 7.33924 CNY a dollar; cross-checked
 _VIRGINIA = ("USD", "PRICE-USD, Jul 2026")
 _W3 = ("CNY", "W3-PRICE-A, fall 2026; another list says 0.63 and 1.17 at 720P and 1080P")
 
-_FREE_QUOTA = {"2.1": 200, "": 50}
+FREE_QUOTA = {"2.1": 200, "": 50}
 """Seconds a new account has per model in Beijing, for 90 days (CN-PRICE); so did Singapore's console (DAILIES)."""
 
 _Tiers = tuple[str | None, str | None, str | None]
@@ -156,6 +156,6 @@ def estimate(model: str, *, region: str, tier: str, seconds: int, silent: bool =
         if price is None:
             continue
         each = Decimal(price)
-        quota = _FREE_QUOTA["2.1" if "2.1" in model else ""] if region in ("beijing", "singapore") else 0
+        quota = FREE_QUOTA["2.1" if "2.1" in model else ""] if region in ("beijing", "singapore") else 0
         return Estimate(Money(each * seconds, currency), seconds, each, source, quota)
     return Estimate(None, seconds, None, f"{model} at {tier} in {region or 'this region'}")

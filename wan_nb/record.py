@@ -154,6 +154,12 @@ class RunState:
     """Run that this one repeats."""
     unwatched: str = ""
     """Why nobody asks about it any more; empty while somebody does."""
+    note: str = ""
+    """What a user wrote about it."""
+    tags: tuple[str, ...] = ()
+    """A user's own words for finding it, sorted."""
+    starred: bool = False
+    """Whether a user marked it as good."""
 
     @property
     def created(self) -> datetime:
@@ -223,7 +229,8 @@ def _submitted(state: RunState, record: Record) -> RunState:
         task_status=TaskStatus.read(record.data.get("status") or "PENDING"),
         task_id=str(record.data["task_id"]),
         request_id=str(record.data.get("request_id") or ""),
-        submitted_at=record.at,
+        submitted_at=record.data.get("submitted_at") or record.at,
+        unwatched="",
         code="",
         message="",
     )
@@ -294,6 +301,17 @@ def _saved(state: RunState, record: Record) -> RunState:
     )
 
 
+def _marked(state: RunState, record: Record) -> RunState:
+    """A user's own note, tags and star; only what the record names changes."""
+    data = record.data
+    return replace(
+        state,
+        note=str(data.get("note", state.note)),
+        tags=tuple(sorted(data.get("tags", state.tags))),
+        starred=bool(data.get("starred", state.starred)),
+    )
+
+
 def _unwatched(state: RunState, record: Record) -> RunState:
     return replace(state, unwatched=str(record.data.get("reason") or "nobody asks"))
 
@@ -310,4 +328,7 @@ _STEPS = {
     "lost": _ended(RunPhase.LOST),
     "saved": _saved,
     "unwatched": _unwatched,
+    "adopted": _submitted,
+    "disowned": _ended(RunPhase.REJECTED),
+    "marked": _marked,
 }

@@ -25,6 +25,7 @@ from wan_nb.schedule import Usual
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from wan_nb.recover import Candidates
     from wan_nb.request import VideoRequest
     from wan_nb.session import Session
 
@@ -276,8 +277,8 @@ class Run:
             )
         if state.phase is RunPhase.AMBIGUOUS:
             raise AmbiguousError(
-                f"run {self.id}: {state.message} It may be running and billed, so it is not sent again by itself;"
-                " look at the console's task list, then run.again() if nothing is there."
+                f"run {self.id}: {state.message} It may be running and billed, so it is not sent again by itself:"
+                " run.candidates() looks for it, then run.adopt('task-id') or run.disown()."
             )
         if state.phase in (RunPhase.EXPIRED, RunPhase.LOST):
             raise ExpiredError(f"run {self.id}: {state.message} run.again() makes it anew.")
@@ -298,6 +299,30 @@ class Run:
         """Make the same request once more (with changes, if any), as a new take that is linked to this one."""
         return self.session.again(self, **changes)
 
+    def candidates(self) -> Candidates:
+        """Return the service's tasks that this ambiguous run may be; asks the service, decides nothing.
+
+        Raises:
+            ConfigError: If the run is not ambiguous, or the endpoint has no task list.
+        """
+        return self.session.candidates(self)
+
+    def adopt(self, task_id: str) -> Run:
+        """Take a task of the service as this ambiguous run's, follow it and fetch its video."""
+        return self.session.settle(self, task_id)
+
+    def disown(self) -> Run:
+        """Say that no task of the service is this ambiguous run's: nothing runs, nothing is billed."""
+        return self.session.settle(self, None)
+
+    def mark(self, *, note: str | None = None, tags: Iterable[str] | None = None, starred: bool | None = None) -> Run:
+        """Write a note, tags or a star on the run; what is None stays as it is.
+
+        Example:
+            >>> run.mark(tags=["lecture 3"], starred=True)  # doctest: +SKIP
+        """
+        return self.session.mark(self, note=note, tags=tags, starred=starred)
+
     # --- how it is shown ----------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
@@ -308,21 +333,6 @@ class Run:
         from wan_nb.widgets import run as view
 
         view.show(self)
-
-
-class Runs(list[Run]):
-    """Runs, newest first; shown as a table."""
-
-    def __init__(self, runs: Iterable[Run] = ()) -> None:
-        super().__init__(runs)
-
-    def __repr__(self) -> str:
-        return "\n".join(repr(run) for run in self) or "no runs yet"
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        from wan_nb.widgets import run as view
-
-        return {"text/plain": repr(self), "text/html": view.table_html(self)}
 
 
 _WORDS = {

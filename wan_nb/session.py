@@ -13,8 +13,8 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -23,67 +23,31 @@ from wan_nb.client import Client
 from wan_nb.clock import Clock
 from wan_nb.endpoint import Endpoint
 from wan_nb.engine import Engine
-from wan_nb.errors import BudgetError, ConfigError, LedgerError
+from wan_nb.errors import BudgetError, ConfigError, NotFoundError
 from wan_nb.follow import Follower
-from wan_nb.geometry import Drift, Size, drift
+from wan_nb.geometry import drift
+from wan_nb.history import Runs, Spend, prunable, usage_bytes
+from wan_nb.kept import KeptInputs
 from wan_nb.ledger import Ledger, Plan
-from wan_nb.media import Media
+from wan_nb.preview import Preview
 from wan_nb.pricing import Estimate, Money, estimate
-from wan_nb.problems import Place, Problem
-from wan_nb.record import LIFE_S, RunPhase, RunState
+from wan_nb.problems import Place
+from wan_nb.record import LIFE_S, Record, RunPhase, RunState
 from wan_nb.request import VideoRequest
-from wan_nb.run import Run, Runs
+from wan_nb.run import Run
 from wan_nb.schedule import Usual
+from wan_nb.task import TaskStatus
 
 if TYPE_CHECKING:
     import httpx
+
+    from wan_nb.recover import Candidates
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 SHOWN_REGION = "singapore"
 """Where a simulated run's price is read, to say what it would cost."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What would happen if a request were submitted now; nothing was sent."""
-
-    request: VideoRequest
-    """The request."""
-    problems: tuple[Problem, ...]
-    """Everything that is wrong or worth a warning, for this endpoint."""
-    estimate: Estimate
-    """Price by list; for a simulated session what it would cost in Singapore."""
-    size: Size | None
-    """Predicted size; None while nobody has seen the first frame (a URL)."""
-    drift: Drift | None
-    """How far that is from the first frame's shape."""
-    existing: RunState | None
-    """The run that this very request has already."""
-    usual: Usual
-    """How long such runs take."""
-    is_simulated: bool
-    """Whether it would cost nothing."""
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it would be sent: nothing refused, nothing wasteful."""
-        return all(problem.severity == "warning" for problem in self.problems)
-
-    def __repr__(self) -> str:
-        lines = [f"{self.request.model}, {self.request.tier}, {self.request.seconds} s"]
-        if self.size:
-            lines.append(f"size   {self.size} (estimate); {self.drift}")
-        free = "free (simulated); live " if self.is_simulated else ""
-        lines.append(f"price  {free}{self.estimate}")
-        lines += [f"{problem.severity}: {problem}" for problem in self.problems] or ["ready"]
-        return "\n".join(lines)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        from wan_nb.widgets import preview as view
-
-        return {"text/plain": repr(self), "text/html": view.html(self)}
 
 
 class Session:
@@ -115,6 +79,7 @@ class Session:
         self._on_close = on_close
         _prepare(self.folder)
         self.ledger = Ledger(self.folder / "ledger.sqlite")
+        self._inputs = KeptInputs(self.folder / "inputs")
         self.engine = Engine()
         self._runs: dict[str, Run] = {}
         self._follower = Follower(
@@ -225,7 +190,7 @@ class Session:
         run = self._handle(state, existed=existed, request=request)
         if state.phase is RunPhase.PLANNED:
             for medium in request.media.values():
-                self._keep(medium)
+                self._inputs.keep(medium)
             self._follower.busy.add(run.id)  # from this moment on, leaving waits for it
             self.engine.submit(self._follower.send(state.run_id, request))
         else:
@@ -291,19 +256,107 @@ class Session:
         """Take up every run that is still going: ask about it, fetch its video. Sends nothing that was not sent."""
         self._check_open()
         since = self.clock.now() - LIFE_S - 3600
-        going = [
-            state
-            for state in self.ledger.states(since=since, endpoint=self.endpoint.identity)
-            if state.is_live or state.phase is RunPhase.SENDING
-        ]
+        going = [state for state in self.ledger.states(since=since) if state.is_live or state.phase is RunPhase.SENDING]
         runs = Runs(self._handle(state) for state in going)
         for state in going:
             self.engine.submit(self._follower.take_up(state))
         return runs
 
+    def adopt(self, task_id: str, *, model: str = "", request: VideoRequest | None = None) -> Run:
+        """Make a run of a task that was submitted elsewhere (by the vendor's SDK, curl …) and fetch its video.
+
+        Args:
+            task_id: The service's id, at most 24 hours old.
+            model: Model id, for the file's name and the statistics; the service does not tell it.
+            request: What it was asked for, if you have it.
+
+        Raises:
+            NotFoundError: If the service knows no such task.
+        """
+        self._check_open()
+        if request is not None:
+            plan = self._plan(request, self.ledger.takes(request.fingerprint, self.endpoint.identity) + 1, ("price",))
+        else:
+            plan = Plan(
+                run_id=secrets.token_hex(4),
+                fingerprint=f"task:{task_id}",
+                endpoint=self.endpoint.identity,
+                take=1,
+                model=model or "unknown-model",
+                tier="",
+                seconds=0,
+                at=self.clock.now(),
+                request={"model": model} if model else {},
+            )
+        snapshot = self.engine.run(self._follower.client.get(task_id))
+        if snapshot.status is TaskStatus.UNKNOWN:
+            raise NotFoundError(
+                f"task {task_id} is not known to {self.endpoint.name}: it expired, or is of another region or account.",
+                status=404,
+            )
+        state, existed = self.ledger.plan(plan)
+        run = self._handle(state, existed=existed, request=request)
+        if not existed:
+            self.engine.run(self._follower.adopt(state, task_id))
+        return run
+
+    def candidates(self, run: Run) -> Candidates:
+        """Return the service's tasks that an ambiguous run may be."""
+        self._check_ambiguous(run)
+        return self.engine.run(self._follower.candidates(run.state))
+
+    def settle(self, run: Run, task_id: str | None) -> Run:
+        """End an ambiguity: this task is the run's, or none is (None)."""
+        self._check_ambiguous(run)
+        if task_id is None:
+            self._append(run, "disowned", message="you said that no task of the service is this run's")
+        else:
+            self.engine.run(self._follower.adopt(run.state, task_id))
+        return run
+
+    def _check_ambiguous(self, run: Run) -> None:
+        self._check_open()
+        if run.state.phase is not RunPhase.AMBIGUOUS:
+            raise ConfigError(f"run {run.id} is not ambiguous: it is {run.state.phase}.")
+
+    def mark(self, run: Run, *, note: str | None, tags: Iterable[str] | None, starred: bool | None) -> Run:
+        """Write a note, tags or a star on a run; what is None stays as it is."""
+        if isinstance(tags, str):
+            raise ConfigError(f"tags={tags!r} is one text; give a list, such as ['lecture 3'].")
+        marks: dict[str, Any] = {"note": note, "tags": None if tags is None else sorted(tags), "starred": starred}
+        self._append(run, "marked", **{name: value for name, value in marks.items() if value is not None})
+        return run
+
+    def _append(self, run: Run, kind: str, **data: Any) -> None:
+        run._publish(self.ledger.append(run.id, Record(kind, self.clock.now(), data)))
+
+    def spend(self, days: int = 30) -> Spend:
+        """Sum up what the last days' runs cost by list price, by day and model."""
+        since = _midnight(self.clock.now()) - (days - 1) * 86400
+        return Spend.of(self.ledger.states(since=since), is_simulated=self.is_simulated)
+
+    def disk_use(self) -> dict[str, int]:
+        """Return how many bytes videos, inputs and the journal take."""
+        return usage_bytes(self.folder)
+
+    def prune(self, *, older_than_days: float, delete: bool = False) -> list[Path]:
+        """Return the videos that are older and not starred; with ``delete=True`` remove them (their runs stay listed).
+
+        Example:
+            >>> session.prune(older_than_days=30)  # doctest: +SKIP
+        """
+        since = self.clock.now() - older_than_days * 86400
+        states = prunable(self.ledger.states(), keep=lambda state: state.created_at >= since)
+        paths = [self.folder / state.file.path for state in states if state.file]
+        paths = [path for path in paths if path.is_file()]
+        if delete:
+            for path in paths:
+                path.unlink()
+        return paths
+
     def request_of(self, state: RunState) -> VideoRequest:
         """Rebuild a run's request from the journal and the kept files."""
-        return VideoRequest.from_record(state.request, self._kept)
+        return VideoRequest.from_record(state.request, self._inputs.find)
 
     def form(self, **defaults: Any) -> Any:
         """Return the form: choose, see the price and the size, submit, follow, watch.
@@ -318,33 +371,6 @@ class Session:
     def later(self, function: Any, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a blocking function on a worker thread; returns at once. What a widget callback calls."""
         return self.engine.later(function, *args, **kwargs)
-
-    # --- inputs -------------------------------------------------------------------------------------------------
-
-    def _keep(self, medium: Media) -> None:
-        """Keep the very bytes that were hashed, under their hash."""
-        if medium.origin in ("url", "oss"):
-            return
-        target = self._kept_path(medium.sha256, medium.format)
-        if target.exists():
-            return
-        part = target.with_name(f"{target.name}.{secrets.token_hex(3)}.part")
-        with part.open("wb") as out, medium.open() as source:
-            while block := source.read(1 << 20):
-                out.write(block)
-        part.replace(target)
-
-    def _kept_path(self, sha256: str, kind: str) -> Path:
-        return self.folder / "inputs" / f"{sha256}.{kind.lower()}"
-
-    def _kept(self, reference: str, name: str) -> Any:
-        """Find a medium by its reference in the journal."""
-        if not reference.startswith("sha256:"):
-            return reference
-        found = sorted((self.folder / "inputs").glob(f"{reference.removeprefix('sha256:')}.*"))
-        if not found:
-            raise LedgerError(f"the file {name!r} of this run is no longer in {self.folder.name}/inputs; give it anew.")
-        return found[0]
 
     # --- handles ------------------------------------------------------------------------------------------------
 

@@ -71,22 +71,19 @@ class VideoInfo:
 
 
 def probe(path: str | os.PathLike[str]) -> VideoInfo:
-    """Read size, length, rate, codecs and tags, without decoding a picture.
+    """Read size, length, rate, codecs and tags; of the pictures, only the first is decoded.
 
     Raises:
-        VideoError: If the file is missing, empty, cut short or not a video.
+        VideoError: If the file is missing, empty, cut short, damaged or not a video.
     """
     path = Path(path)
     with opened(path) as box:
         stream = box.streams.video[0]
-        # what the frames say, not the header: the two differ where the rate varies
-        spans = [
-            (p.pts, p.pts + (p.duration or 0)) for p in box.demux(stream) if p.pts is not None and not p.is_discard
-        ]
-        if not spans:
-            raise VideoError(f"{path.name} has a picture track without pictures; fetch or make it anew.")
-        duration_s = float((max(end for _, end in spans) - min(start for start, _ in spans)) * stream.time_base)
-        turn, shown = rotation(path), Size(stream.codec_context.width, stream.codec_context.height)
+        spans = _shown(box, stream, path)
+        duration_s = float((max(end for _, end in spans) - spans[0][0]) * stream.time_base)
+        box.seek(spans[0][0], stream=stream)
+        first = next(box.decode(stream))
+        shown, turn = Size(first.width, first.height), -first.rotation % 360
         audio = box.streams.audio[0] if box.streams.audio else None
         return VideoInfo(
             path=path,
@@ -103,14 +100,37 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         )
 
 
+def _shown(box: Any, stream: Any, path: Path) -> list[tuple[int, int]]:
+    """Return when each shown picture begins and ends, from the packets: exact also where the rate varies."""
+    found, read = [], 0
+    for packet in box.demux(stream):
+        read += bool(packet.size)
+        if packet.pts is not None and not packet.is_discard:
+            found.append((packet.pts, packet.pts + (packet.duration or 0)))
+    if read < stream.frames:
+        _count(path)  # an edit list may leave pictures out, and so may a damaged index
+    if not found:
+        raise VideoError(f"{path.name} has a picture track without pictures; fetch or make it anew.")
+    return sorted(found)
+
+
+def _count(path: Path) -> None:
+    """Check that every picture that the index promises can be read."""
+    with av.open(str(path), options={"ignore_editlist": "1"}) as box:
+        stream = box.streams.video[0]
+        read = sum(bool(packet.size) for packet in box.demux(stream))
+    if read < stream.frames:
+        raise VideoError(f"{path.name} is damaged: {read} of its {stream.frames} pictures are there; fetch it again.")
+
+
 # --- the boxes of the file ----------------------------------------------------------------------------------------
 
 
 def is_whole_mp4(path: str | os.PathLike[str]) -> bool:
     """Check that a file is a whole MP4, by its boxes alone: about a tenth of a millisecond, whatever its length.
 
-    The boxes must fill the file exactly, ``ftyp``, ``moov`` and ``mdat`` must be there, and every chunk of samples must
-    begin inside an ``mdat``.
+    The boxes must fill the file exactly, and ``ftyp``, ``moov`` and ``mdat`` must be there: FFmpeg alone opens files
+    that are cut inside their ``moov``. Whether every picture is there says `probe`.
 
     Returns:
         True; whatever is wrong is raised, so that it can be told.
@@ -127,92 +147,36 @@ def is_whole_mp4(path: str | os.PathLike[str]) -> bool:
             head = file.read(24)
             if head[4:8] != b"ftyp":
                 raise VideoError(f"{path.name} is not an MP4: it begins with {head!r}; look into it.")
-            top = list(_boxes(file, 0, total, path.name))
-            names = [name for name, _, _ in top]
-            for wanted in (b"moov", b"mdat"):
-                if wanted not in names:
-                    raise VideoError(f"{path.name} has no {wanted.decode()} box, so it is not whole; fetch it again.")
-            data = [(start, end) for name, start, end in top if name == b"mdat"]
-            _, start, end = next(entry for entry in top if entry[0] == b"moov")
-            _check_chunks(file, start, end, data, path.name)
+            names = set(_boxes(file, total, path.name))
     except OSError as error:
         raise VideoError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+    for wanted in (b"moov", b"mdat"):
+        if wanted not in names:
+            raise VideoError(f"{path.name} has no {wanted.decode()} box, so it is not whole; fetch it again.")
     return True
 
 
-def _boxes(file: BinaryIO, start: int, end: int, name: str) -> Iterator[tuple[bytes, int, int]]:
-    """Yield (type, start of its content, end) of each box between two offsets; they must fill the space exactly."""
-    at = start
-    while at < end:
+def _boxes(file: BinaryIO, total: int, name: str) -> Iterator[bytes]:
+    """Yield the name of each outer box; they must fill the file exactly."""
+    at = 0
+    while at < total:
         file.seek(at)
         head = file.read(16)
-        if len(head) < 8 or at + 8 > end:
+        if len(head) < 8:
             raise VideoError(f"{name} ends in the middle of a box; it is cut short: fetch it again.")
-        length, kind, content = *struct.unpack(">I4s", head[:8]), at + 8
-        if length == 1 and len(head) == 16:
-            length, content = struct.unpack(">Q", head[8:])[0], at + 16
-        elif length == 0:
-            length = end - at
-        if not kind.isalnum() and not (kind[:1] == b"\xa9" or kind.strip().isalnum()):
+        length, kind = struct.unpack(">I4s", head[:8])
+        if not kind.strip().isalnum():
             raise VideoError(f"{name} is not an MP4: no box name at byte {at}; look at what was fetched.")
-        if length < content - at:
+        if length == 1 and len(head) == 16:
+            length = struct.unpack(">Q", head[8:])[0]
+        elif length == 0:
+            length = total - at
+        if length < 8:
             raise VideoError(f"{name} is damaged: the box {kind!r} at byte {at} has an impossible length.")
-        if at + length > end:
-            raise VideoError(f"{name} is cut short: {at + length - end} bytes are missing; fetch it again.")
-        yield kind, content, at + length
+        if at + length > total:
+            raise VideoError(f"{name} is cut short: {at + length - total} bytes are missing; fetch it again.")
+        yield kind
         at += length
-
-
-def _inside(file: BinaryIO, start: int, end: int, trail: tuple[bytes, ...], name: str) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of every box that is found by following the names of `trail`."""
-    for kind, content, stop in _boxes(file, start, end, name):
-        if kind == trail[0]:
-            if len(trail) == 1:
-                yield content, stop
-            else:
-                yield from _inside(file, content, stop, trail[1:], name)
-
-
-def _check_chunks(file: BinaryIO, start: int, end: int, data: list[tuple[int, int]], name: str) -> None:
-    table = (b"trak", b"mdia", b"minf", b"stbl")
-    for kind, code in ((b"stco", ">u4"), (b"co64", ">u8")):
-        for begin, stop in _inside(file, start, end, (*table, kind), name):
-            file.seek(begin + 8)
-            places = np.frombuffer(file.read((stop - begin - 8) // int(code[2]) * int(code[2])), dtype=code)
-            known = np.zeros(places.size, dtype=bool)
-            for first, last in data:
-                known |= (places >= first) & (places < last)
-            if not known.all():
-                raise VideoError(f"{name} is damaged: its index points outside its data; fetch it again.")
-
-
-def rotation(path: str | os.PathLike[str]) -> int:
-    """Return how many degrees clockwise a player turns the stored picture: 0, 90, 180 or 270."""
-    path = Path(path)
-    turns = {(1, 0): 0, (0, 1): 90, (-1, 0): 180, (0, -1): 270}
-    try:
-        with path.open("rb") as file:
-            total = path.stat().st_size
-            for begin, stop in _inside(file, 0, total, (b"moov", b"trak"), path.name):
-                if not _is_picture_track(file, begin, stop, path.name):
-                    continue
-                head, _ = next(_inside(file, begin, stop, (b"tkhd",), path.name))
-                file.seek(head)
-                version = file.read(1)[0]
-                file.seek(head + (52 if version else 40))
-                a, b = struct.unpack(">ii", file.read(8))
-                return turns.get(((a > 0) - (a < 0), (b > 0) - (b < 0)), 0)
-    except (OSError, VideoError, StopIteration, struct.error, IndexError):
-        # not an MP4 by its boxes (a WebM, say): such files carry no such matrix
-        return 0
-    return 0
-
-
-def _is_picture_track(file: BinaryIO, begin: int, stop: int, name: str) -> bool:
-    for start, _ in _inside(file, begin, stop, (b"mdia", b"hdlr"), name):
-        file.seek(start + 8)
-        return file.read(4) == b"vide"
-    return False
 
 
 # --- opening, and writing whole -----------------------------------------------------------------------------------
@@ -261,11 +225,10 @@ def pictures(path: str | os.PathLike[str]) -> Iterator[tuple[float, Image.Image]
         VideoError: If the file cannot be decoded.
     """
     path = Path(path)
-    turn = rotation(path)
     with opened(path) as box:
         stream = box.streams.video[0]
         for decoded in box.decode(stream):
-            yield float((decoded.pts or 0) * stream.time_base), _upright(decoded, turn)
+            yield float((decoded.pts or 0) * stream.time_base), _upright(decoded)
 
 
 def frame(path: str | os.PathLike[str], n: int) -> Image.Image:
@@ -279,17 +242,16 @@ def frame(path: str | os.PathLike[str], n: int) -> Image.Image:
         VideoError: If there is no such frame, or the file cannot be decoded.
     """
     path = Path(path)
-    turn = rotation(path)
     with opened(path) as box:
         stream = box.streams.video[0]
-        times = _times(box, stream)
+        times = [start for start, _ in _shown(box, stream, path)]
         if not -len(times) <= n < len(times):
             raise VideoError(f"frame {n} is not in {path.name}; it has {len(times)}, numbered from 0.")
         wanted = times[n]
         box.seek(wanted, stream=stream)
         for decoded in box.decode(stream):
             if decoded.pts is not None and decoded.pts >= wanted:
-                return _upright(decoded, turn)
+                return _upright(decoded)
     raise VideoError(f"frame {n} of {path.name} cannot be decoded; is the file whole?")
 
 
@@ -310,13 +272,12 @@ def frames(path: str | os.PathLike[str], count: int) -> list[Image.Image]:
         VideoError: If `count` is not between 1 and the number of frames, or the file cannot be decoded.
     """
     path = Path(path)
-    turn = rotation(path)
     with opened(path) as box:
         stream = box.streams.video[0]
-        times = _times(box, stream)
+        times = [start for start, _ in _shown(box, stream, path)]
         wanted = {times[k] for k in _spread(len(times), count, path.name)}
         box.seek(times[0], stream=stream)
-        found = [_upright(decoded, turn) for decoded in box.decode(stream) if decoded.pts in wanted]
+        found = [_upright(decoded) for decoded in box.decode(stream) if decoded.pts in wanted]
     if len(found) != count:
         raise VideoError(f"{path.name} gave {len(found)} of {count} frames; is the file whole?")
     return found
@@ -328,15 +289,10 @@ def _spread(total: int, count: int, name: str) -> list[int]:
     return [round(k * (total - 1) / max(1, count - 1)) for k in range(count)]
 
 
-def _times(box: Any, stream: Any) -> list[int]:
-    """The presentation times of all frames, in order, from the packets: exact also where the rate varies."""
-    shown = [packet.pts for packet in box.demux(stream) if packet.pts is not None and not packet.is_discard]
-    return sorted(shown)
-
-
-def _upright(decoded: Any, turn: int) -> Image.Image:
+def _upright(decoded: Any) -> Image.Image:
     picture: Image.Image = decoded.to_image()
-    return picture.transpose(_TURNS[360 - turn]) if turn else picture
+    turn = decoded.rotation % 360
+    return picture.transpose(_TURNS[turn]) if turn in _TURNS else picture
 
 
 # --- sheets -------------------------------------------------------------------------------------------------------

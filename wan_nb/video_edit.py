@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,12 +19,11 @@ from typing import Any
 import av
 from PIL import ImageColor
 
-from wan_nb.errors import VideoError
+from wan_nb.boxes import Box, Ratio, inner_box, outer_canvas
+from wan_nb.errors import GeometryError, VideoError
 from wan_nb.geometry import Size
 from wan_nb.video import VideoInfo, atomic, opened, probe
 
-Ratio = str | float | Fraction | Size | tuple[int, int]
-"""Width over height: ``"3:4"``, ``"1.85:1"``, ``1.85``, a fraction, or a size that has it."""
 Progress = Callable[[float], None]
 """Called with the share done, 0 to 1, now and then; what it raises stops the work and leaves no file."""
 
@@ -38,50 +36,13 @@ _CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder
 """What the writer of a container says about itself: not carried over."""
 
 
-def largest_box(size: Size, ratio: Ratio) -> Size:
-    """Return the largest size with even sides inside `size` that has exactly the ratio.
-
-    Raises:
-        VideoError: If there is none, or the ratio is not one.
-
-    Example:
-        >>> print(largest_box(Size(816, 1104), "3:4"))
-        816×1088
-    """
-    exact = _ratio(ratio)
-    # one of the two terms is odd, so both sides are even only at even multiples
-    times = 2 * min(size.width // (2 * exact.numerator), size.height // (2 * exact.denominator))
-    if not times:
-        raise VideoError(f"no even size inside {size} has the ratio {_named(exact)}; give a simpler one, such as 16:9.")
-    return Size(times * exact.numerator, times * exact.denominator)
-
-
-def smallest_frame(size: Size, ratio: Ratio) -> Size:
-    """Return the smallest size with even sides around `size` that has exactly the ratio.
-
-    Raises:
-        VideoError: If it would be larger than 8192 pixels a side, or the ratio is not one.
-
-    Example:
-        >>> print(smallest_frame(Size(816, 1104), "3:4"))
-        828×1104
-    """
-    exact = _ratio(ratio)
-    terms = (exact.numerator, exact.denominator)
-    times = 2 * max(-(-side // (2 * term)) for side, term in zip(size, terms, strict=True))
-    if times * max(terms) > _LARGEST:
-        raise VideoError(
-            f"a frame of {_named(exact)} around {size} would be over {_LARGEST} px a side; give a simpler ratio."
-        )
-    return Size(times * terms[0], times * terms[1])
-
-
 def crop(
     path: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
     ratio: Ratio | None = None,
-    box: tuple[int, int, int, int] | None = None,
+    size: Size | tuple[int, int] | str | None = None,
+    box: Box | None = None,
     focus: tuple[float, float] = (0.5, 0.5),
     progress: Progress | None = None,
 ) -> VideoInfo:
@@ -91,37 +52,47 @@ def crop(
         path: The MP4; it stays as it is.
         out: Where the result goes; what is there is replaced.
         ratio: Width over height; the largest even box inside that has it exactly.
-        box: Left, top, right, bottom in pixels of the upright picture; all even. Instead of `ratio`.
-        focus: With `ratio`, what to keep near: shares of width and height, (0.5, 0.5) is the middle.
+        size: Pixels of the box, both even. Instead of `ratio`.
+        box: Left, top, right, bottom in pixels of the upright picture; all even. Instead of both.
+        focus: What the box is centred on as far as the edges let it: shares of width and height.
         progress: Told the share done.
 
     Returns:
         What the result is. A video that has the ratio already is copied as it is.
 
     Raises:
-        VideoError: If not one of ratio and box is given, the box does not fit, or a file cannot be read or written.
+        GeometryError: If not exactly one of ratio, size and box is given, or there is no such box.
+        VideoError: If a file cannot be read or written.
     """
     info = probe(path)
-    if (ratio is None) == (box is None):
-        raise VideoError("crop takes either ratio=… or box=…; give one of them.")
     if box is None:
-        inner = largest_box(info.size, ratio if ratio is not None else 1)
-        if not all(0 <= share <= 1 for share in focus):
-            raise VideoError(f"focus={focus} is not in the picture; give shares between 0 and 1.")
-        left, top = (_even((whole - part) * share) for whole, part, share in zip(info.size, inner, focus, strict=True))
-    else:
-        left, top, inner = _checked(box, info.size)
+        box = inner_box(info.size, ratio=ratio, size=size, focus=focus, step=2)
+    elif ratio is not None or size is not None:
+        raise GeometryError("crop takes one of ratio=…, size=… and box=…; leave the others out.")
+    left, top, right, bottom = _checked(box, info.size)
+    inner = Size(right - left, bottom - top)
     if inner == info.size:
         return _copied(info, out, progress)
     job = _Job(inner, (("crop", f"{inner.width}:{inner.height}:{left}:{top}"),))
     return _remake(info, Path(out), job, progress)
 
 
+def _checked(box: Box, size: Size) -> Box:
+    left, top, right, bottom = box
+    if not (0 <= left < right <= size.width and 0 <= top < bottom <= size.height):
+        raise GeometryError(f"box={box} is not inside {size}; give left, top, right, bottom in pixels.")
+    if any(edge % 2 for edge in box):
+        even = tuple(edge // 2 * 2 for edge in box)
+        raise GeometryError(f"box={box} has odd edges, which H.264 in 4:2:0 cannot cut at; {even} can be cut.")
+    return box
+
+
 def pad(
     path: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    ratio: Ratio,
+    ratio: Ratio | None = None,
+    size: Size | tuple[int, int] | str | None = None,
     fill: str = "black",
     progress: Progress | None = None,
 ) -> VideoInfo:
@@ -131,6 +102,7 @@ def pad(
         path: The MP4; it stays as it is.
         out: Where the result goes; what is there is replaced.
         ratio: Width over height; the smallest even frame around the video that has it exactly.
+        size: Pixels of the frame, both even. Instead of `ratio`.
         fill: ``"blur"`` (the video itself, enlarged and blurred), or a colour such as ``"black"`` or ``"#203040"``.
         progress: Told the share done.
 
@@ -138,13 +110,15 @@ def pad(
         What the result is. A video that has the ratio already is copied as it is.
 
     Raises:
-        VideoError: If the fill or ratio is not one, or a file cannot be read or written.
+        GeometryError: If not exactly one of ratio and size is given, or there is no such frame up to 8192 px a side.
+        VideoError: If the fill is none, or a file cannot be read or written.
     """
     info = probe(path)
-    outer = smallest_frame(info.size, ratio)
+    outer, (left, top, _, _) = outer_canvas(info.size, ratio=ratio, size=size, step=2)
+    if max(outer) > _LARGEST:
+        raise GeometryError(f"a frame of {outer} is over {_LARGEST} px a side; give a ratio nearer to {info.size}.")
     if outer == info.size:
         return _copied(info, out, progress)
-    left, top = (_even((whole - part) / 2) for whole, part in zip(outer, info.size, strict=True))
     if fill == "blur":
         job = _Job(outer, (), blurred=(left, top))
     else:
@@ -186,41 +160,6 @@ def trim(
             f"{start_s:g} to {end:g} s is no part of {info.path.name}; give two times from 0 to {info.duration_s:g} s."
         )
     return _remake(info, Path(out), _Job(info.size, (), span=(start_s, math.inf if end_s is None else end_s)), progress)
-
-
-# --- sizes --------------------------------------------------------------------------------------------------------
-
-
-def _ratio(value: Ratio) -> Fraction:
-    try:
-        if isinstance(value, Fraction):
-            exact = value
-        else:
-            terms = list(value) if isinstance(value, Size | tuple) else re.split("[:x×*/]", str(value))
-            exact = Fraction(str(terms[0]).strip()) / Fraction(str(terms[1]).strip() if terms[1:] else 1)
-    except (ValueError, ZeroDivisionError, IndexError) as error:
-        raise VideoError(f"{value!r} is not a ratio; write it as '3:4' or 1.85.") from error
-    if exact <= 0:
-        raise VideoError(f"{value!r} is not a ratio; both sides are more than 0.")
-    return exact
-
-
-def _named(exact: Fraction) -> str:
-    return f"{exact.numerator}:{exact.denominator}"
-
-
-def _even(value: float) -> int:
-    return round(value / 2) * 2
-
-
-def _checked(box: tuple[int, int, int, int], size: Size) -> tuple[int, int, Size]:
-    left, top, right, bottom = box
-    if not (0 <= left < right <= size.width and 0 <= top < bottom <= size.height):
-        raise VideoError(f"box={box} is not inside {size}; give left, top, right, bottom in pixels.")
-    if any(edge % 2 for edge in box):
-        even = tuple(edge // 2 * 2 for edge in box)
-        raise VideoError(f"box={box} has odd edges, which H.264 in 4:2:0 cannot cut at; {even} can be cut.")
-    return left, top, Size(right - left, bottom - top)
 
 
 # --- the work -----------------------------------------------------------------------------------------------------

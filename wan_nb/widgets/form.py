@@ -20,7 +20,7 @@ from wan_nb.widgets.parts import STYLE, escape, fault_html, guarded, jpeg_addres
 from wan_nb.widgets.picker import FilePicker
 from wan_nb.widgets.run import RunView
 from wan_nb.widgets.state import SWITCHES, FormState
-from wan_nb.widgets.wording import clock_time, submit_words
+from wan_nb.widgets.wording import clock_time, phase_words, submit_words
 
 if TYPE_CHECKING:
     from wan_nb.run import Run
@@ -75,6 +75,7 @@ class Form(W.VBox):  # type: ignore[misc]
         self._controls: dict[str, W.DOMWidget] = {}
         self._rows: dict[str, W.Box] = {}
         self._thumbs: dict[str, W.HTML] = {}
+        self._clears: dict[str, W.Button] = {}
         self._shown_media: dict[str, Any] = {}
         left = _box(W.VBox, [self._slot(name) for name in MEDIA_FIELDS], "wan-left")
         right = _box(W.VBox, self._main_fields(), "wan-right")
@@ -104,7 +105,6 @@ class Form(W.VBox):  # type: ignore[misc]
         kind = MEDIA_FIELDS[name]
         accept, limit_mb = _KINDS[kind]
         path = W.Text(placeholder="path or URL", continuous_update=False)
-        path.observe(self._callback(lambda change: self._given(name, change["new"])), "value")
         picker = FilePicker(
             accept,
             limit_mb,
@@ -112,9 +112,14 @@ class Form(W.VBox):  # type: ignore[misc]
             lambda why: self._no_file(name, why),
             self._fault,
         )
-        self._controls[name] = path
-        self._thumbs[name] = W.HTML()
-        row = _box(W.Box, [path, picker], "wan-pathrow")
+        clear = W.Button(description="×", tooltip=f"Take the {_LABELS[name].lower()} out")
+        clear.add_class("wan-clear")
+        clear.on_click(self._callback(lambda _: self._cleared(name)))
+        self._controls[name], self._clears[name], self._thumbs[name] = path, clear, W.HTML()
+        given = getattr(self.state, name)
+        path.value = str(given.path or given.url) if given is not None and (given.path or given.url) else ""
+        path.observe(self._callback(lambda change: self._given(name, change["new"])), "value")
+        row = _box(W.Box, [path, clear, picker], "wan-pathrow")
         return self._row(name, _LABELS[name], row, self._thumbs[name], slot=True)
 
     def _row(self, name: str, label: str, *controls: W.DOMWidget, slot: bool = False) -> W.Box:
@@ -197,15 +202,19 @@ class Form(W.VBox):  # type: ignore[misc]
             self._refused_files.pop(name, None)
             self.state.load(name, text)
 
-    def _uploaded(self, name: str, upload: dict[str, Any]) -> None:
+    def _uploaded(self, name: str, upload: dict[str, Any] | None) -> None:
         with self.state.lock:
             self._refused_files.pop(name, None)
             self._painting, before = True, self._painting
             try:
-                self._controls[name].value = ""
+                self._controls[name].value = ""  # the path is not what is used any more
             finally:
                 self._painting = before
             self.state.load(name, upload)
+
+    def _cleared(self, name: str) -> None:
+        self._uploaded(name, None)
+        self._paint()
 
     def _no_file(self, name: str, why: str) -> None:
         with self.state.lock:
@@ -307,6 +316,7 @@ class Form(W.VBox):  # type: ignore[misc]
         if self._shown_media.get(name, self) is medium:
             return
         self._shown_media[name] = medium
+        _display(self._clears[name], bool(medium))
         picture = MEDIA_FIELDS[name] == "image"
         inside, full = "reading…" if self.state.loading & {name} else "none", False
         if isinstance(medium, Media):
@@ -355,8 +365,10 @@ class Form(W.VBox):  # type: ignore[misc]
         _display(self._sample, existing is not None)
         said = ""
         if existing is not None:
-            way = "Submit makes another, which counts anew" if state.new_sample else "Submit shows that run"
-            said = f"submitted at {clock_time(existing.created_at)}: {way}"
+            words = phase_words(existing)
+            retry = ", tick new sample to try again" if words.tone == "bad" else ""
+            way = "Submit makes another, which counts anew" if state.new_sample else f"Submit shows that run{retry}"
+            said = f"{words.word}, submitted at {clock_time(existing.created_at)}: {way}"
         self._existing.value = f'<span class="wan-note">{escape(said)}</span>'
 
 

@@ -13,7 +13,7 @@ from wan_nb.widgets.wording import price_words, usual_words
 
 if TYPE_CHECKING:
     from wan_nb.problems import Problem
-    from wan_nb.session import Preview
+    from wan_nb.preview import Preview
 
 _COLOURS = {"refused": TONES["bad"], "wasteful": "#b26a00", "warning": "#b26a00"}
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import ipywidgets as W  # noqa: N812
 import traitlets
-from IPython.core.getipython import get_ipython
 from IPython import display as screen
+from IPython.core.getipython import get_ipython
 
 from wan_nb.advice import explain
 from wan_nb.geometry import Size

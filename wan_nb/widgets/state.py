@@ -25,7 +25,7 @@ from wan_nb.request import MEDIA_FIELDS, VideoRequest
 from wan_nb.widgets.wording import model_words
 
 if TYPE_CHECKING:
-    from wan_nb.session import Preview
+    from wan_nb.preview import Preview
 
 TEXT_FIELDS = ("prompt", "negative_prompt", "template", "shot_type", "seed")
 """Fields whose empty text means: not given."""

@@ -27,9 +27,10 @@ function render({ model, el }) {
   const usual = node(el, "div", "usual");
   const what = node(el, "div", "what");
   const said = node(el, "div", "said");
-  const facts = node(el, "dl");
-  const fault = node(el, "div", "fault");
-  const advice = node(el, "div", "advice");
+  const result = node(el, "div", "result"); // takes its height from the start, so that nothing below moves
+  const fault = node(result, "div", "fault");
+  const advice = node(result, "div", "advice");
+  const facts = node(result, "dl");
   let skew = 0; // browser's clock minus kernel's, in seconds
 
   function count() {

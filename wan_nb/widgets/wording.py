@@ -15,7 +15,8 @@ from wan_nb.session import SHOWN_REGION
 from wan_nb.task import TaskStatus
 
 if TYPE_CHECKING:
-    from wan_nb.session import Preview, Session
+    from wan_nb.preview import Preview
+    from wan_nb.session import Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,115 @@
+"""Which of the service's tasks an ambiguous run may be.
+
+A submission whose answer was lost may have made a task, and it may be billed. The service's list says which tasks
+were made about then, with the same model; each one's prompt says more. Whether one of them is ours is the user's
+word: nothing here decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+
+from wan_nb.client import Client, TaskRow
+from wan_nb.errors import ConfigError
+from wan_nb.record import RunState
+from wan_nb.task import TaskStatus
+
+BEFORE_S = 60.0
+"""Seconds before the sending at which a task may seem to have been made: clocks differ."""
+AFTER_S = 900.0
+"""Seconds after it: a request may wait long in a gateway."""
+PAGE_SIZE = 10
+"""Tasks a page; the documents' own default (FACTS §4)."""
+MAX_PAGES = 300
+"""Pages that are read at most: the list covers 24 hours of the whole account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A task that an ambiguous run may be."""
+
+    task_id: str
+    """The service's id; `run.adopt(task_id)` takes it."""
+    status: TaskStatus
+    """What it is doing."""
+    created: datetime | None
+    """When the service made it (aware, by the server's clock)."""
+    after_s: float | None
+    """Seconds after our sending, both by the server's clock."""
+    same_prompt: bool | None
+    """Whether its prompt is ours; None where the service does not say."""
+
+    def __str__(self) -> str:
+        prompt = {True: "same prompt", False: "another prompt", None: "prompt not told"}[self.same_prompt]
+        return f"{self.task_id}: {self.status}, made {self.after_s or 0:.0f} s after the sending, {prompt}"
+
+
+class Candidates(list[Candidate]):
+    """Tasks that a run may be, most likely first; shown as a table."""
+
+    def __repr__(self) -> str:
+        return "\n".join(str(each) for each in self) or "no task of the account fits"
+
+    def _repr_html_(self) -> str:
+        if not self:
+            return "<p>No task of the account fits: run.disown() says so, run.again() makes it anew.</p>"
+        rows = "".join(
+            f"<tr><td><code>{escape(each.task_id)}</code></td><td>{escape(each.status)}</td>"
+            f"<td>{each.after_s or 0:.0f} s after</td><td>{escape(str(each).rsplit(', ', 1)[1])}</td></tr>"
+            for each in self
+        )
+        return f"<table><tr><th>task</th><th>status</th><th>made</th><th>prompt</th></tr>{rows}</table>"
+
+
+async def find_candidates(client: Client, state: RunState, sent_at: float, known: Iterable[str]) -> Candidates:
+    """Look through the service's list for tasks that an ambiguous run may be.
+
+    Args:
+        client: Calls to the endpoint that it was sent to.
+        state: The run.
+        sent_at: Epoch seconds of the sending, by our clock.
+        known: Task ids that other runs here have.
+
+    Raises:
+        ConfigError: If the endpoint has no list.
+    """
+    if not client.endpoint.can_list:
+        raise ConfigError(
+            f"{client.endpoint.name} has no task list, so nobody can say whether run {state.run_id} exists there; "
+            "ask its operator, then run.adopt('task-id') or run.disown()."
+        )
+    known = set(known)
+    found = Candidates()
+    for row in await _rows(client, state.model):
+        after_s = None if row.created_at is None else row.created_at - (sent_at + client.ahead_s)
+        if row.task_id in known or (after_s is not None and not -BEFORE_S <= after_s <= AFTER_S):
+            continue
+        snapshot = await client.get(row.task_id)
+        created = None if row.created_at is None else datetime.fromtimestamp(row.created_at, UTC)
+        ours = str(state.request.get("prompt") or "")
+        same = _same_prompt(ours, snapshot.orig_prompt)
+        found.append(Candidate(row.task_id, snapshot.status, created, after_s, same))
+    rank = {True: 0, None: 1, False: 2}
+    found.sort(key=lambda each: (rank[each.same_prompt], abs(each.after_s or 0.0)))
+    return found
+
+
+def _same_prompt(ours: str, theirs: str) -> bool | None:
+    """Compare prompts; the service may give back a long one as it cut it."""
+    if not theirs:
+        return None
+    return theirs == ours or (len(theirs) >= 500 and ours.startswith(theirs))
+
+
+async def _rows(client: Client, model: str) -> list[TaskRow]:
+    """Read every page of the last 24 hours; dates are compared here, since the filter's time zone is not documented."""
+    rows: list[TaskRow] = []
+    for page in range(1, MAX_PAGES + 1):
+        part, pages = await client.list_tasks(model_name=model, page_no=page, page_size=PAGE_SIZE)
+        rows += part
+        if page >= pages or not part:
+            break
+    return rows
