@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import ipywidgets
 import pytest
 
 import wan_nb as wan
-from tests.conftest import make_picture
+from tests.conftest import SMALL, make_picture
 from tests.waiting import until
 from wan_nb.errors import BudgetError, RequestError
 from wan_nb.record import RunPhase
+from wan_nb.simulator import Fault
 from wan_nb.widgets.form import Form
 from wan_nb.widgets.picker import MEGABYTE, FilePicker
 
@@ -144,6 +146,19 @@ def test_the_same_request_shows_its_run_and_new_sample_makes_another(form: Form,
         until(lambda take=take: len(form.runs) == take and not form._sending and form.state.is_settled)  # type: ignore[misc]
         assert form.runs[0].run.state.take == take and not form._sample.value
     assert form.runs[-1] is first and tuple(form._below.children) == tuple(form.runs)
+
+
+def test_a_failed_run_can_be_tried_again(tmp_path: Path, picture: Path) -> None:
+    fault = Fault("create", "fail_task", code="DataInspectionFailed", message="Output data may …")
+    with wan.simulated(tmp_path / "bad", speed=600, scenario=replace(SMALL, faults=(fault,))) as session:
+        form = session.form(first_frame=str(picture), resolution="720P", duration=2)
+        until(lambda: form.state.is_settled)
+        form._submit.click()
+        until(lambda: form.runs and "tick new sample to try again" in form._existing.value)
+        assert form._existing.value.startswith('<span class="wan-note">failed at')
+        form._sample.value = True
+        form._submit.click()
+        until(lambda: len(form.runs) == 2 and form.runs[0].run.state.phase is RunPhase.SAVED)
 
 
 def test_what_goes_wrong_is_painted(form: Form, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:

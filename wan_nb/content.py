@@ -47,30 +47,30 @@ _CLIPS = {
 _DEMUXERS = {"mp4": "mov", "m4a": "mov", "webm": "matroska"}  # the others are called as they are
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What was measured; the fields mean what they mean in `wan_nb.media.Media`."""
+    """What was measured."""
 
-    sha256: str
-    """Hex digest."""
-    nbytes: int
-    """Length in bytes, at least 1."""
-    mime: str
-    """MIME type."""
-    format: str
-    """Pillow's name of a picture format, or the container."""
+    sha256: str = ""
+    """Hex digest of the bytes; empty where there are none."""
+    nbytes: int = 0
+    """Length in bytes."""
+    mime: str = ""
+    """MIME type by content, such as ``image/png``, never by file name."""
+    format: str = ""
+    """By content: ``JPEG``, ``PNG`` … for pictures; ``wav``, ``mp3``, ``mp4``, ``mov`` … for sounds and clips."""
     size: Size | None = None
-    """Pixels as shown."""
+    """Pixels as shown: after EXIF rotation, or a clip's rotation tag."""
     seconds: float | None = None
-    """Length of what moves or sounds."""
+    """Length of a sound or clip."""
     mode: str = ""
-    """Pillow's colour mode."""
+    """Pillow's colour mode (``RGB``, ``CMYK``, ``P``, ``I;16``), with ``;16`` added for a colour PNG of 16 bits."""
     has_alpha: bool = False
-    """Alpha channel or transparent colour."""
+    """Has an alpha channel or a transparent colour."""
     rotated: bool = False
-    """Turned or flipped by EXIF."""
+    """The pixels are stored turned or flipped, and EXIF says so."""
     animated: bool = False
-    """More than one frame."""
+    """Has more than one frame; the first is the one measured."""
 
     def facts(self) -> dict[str, Any]:
         """Return the fields by name."""
@@ -102,12 +102,7 @@ def of_picture(data: bytes) -> Content:
             raise Image.DecompressionBombError(f"({picture.width * picture.height} pixels)")
         orientation = picture.getexif().get(pixels.ORIENTATION, 1)
         picture.load()
-        turned = picture.getexif().get(pixels.ORIENTATION, 1) in (
-            5,
-            6,
-            7,
-            8,
-        )  # asked again: Pillow turns a TIFF by itself
+        turned = picture.getexif().get(pixels.ORIENTATION, 1) in range(5, 9)  # asked anew: Pillow turns a TIFF itself
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         claimed = f"{int(match[1]) / 1e6:.0f}" if (match := re.search(r"\((\d+) pixels", str(error))) else "too many"
         raise MediaError(
@@ -168,7 +163,8 @@ def of_stream(file: io.BufferedIOBase, kind: str) -> Content:
         raise
     except Exception as error:  # FFmpeg's errors are of many classes
         raise MediaError(f"this {container} is broken ({reason(error)}); copy or export it again.") from None
-    return Content(sha256, nbytes, {**_SOUNDS, **_CLIPS}[container], container, size=size, seconds=seconds)
+    mime = {**_SOUNDS, **_CLIPS}[container]
+    return Content(sha256=sha256, nbytes=nbytes, mime=mime, format=container, size=size, seconds=seconds)
 
 
 def _walk_sound(opened: InputContainer, *, exact: bool) -> float:

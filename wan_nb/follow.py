@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from wan_nb.engine import Engine
 from wan_nb.errors import (
     ConfigError,
     DownloadError,
+    LedgerError,
     LostAnswerError,
     NotFoundError,
     ServerFaultError,
@@ -44,8 +46,14 @@ SEND_TRIES = 6
 """How often a submission that was certainly not taken is tried again."""
 QUERIES_AT_ONCE = 16
 """Queries in flight together; httpx's pool is slow beyond."""
+RECORD_TRIES = 60
+"""How often a record is tried to be written while the disk is full or locked."""
+RECORD_WAIT_S = 1.0
+"""Real seconds between these tries."""
 DOWNLOADS_AT_ONCE = 3
 """Downloads that run together."""
+
+_log = logging.getLogger("wan_nb")
 
 _THROTTLED = re.compile(r"^(Throttling|limit_)", re.IGNORECASE)
 _QUOTA = ("Throttling.AllocationQuota", "insufficient_quota")
@@ -91,9 +99,18 @@ class Follower:
     # --- the journal --------------------------------------------------------------------------------------------
 
     async def _record(self, run_id: str, kind: str, **data: object) -> RunState:
-        """Write a record down, off the loop, then tell."""
+        """Write a record down, off the loop, then tell; a task id is too dear to give up on a full disk at once."""
         record = Record(kind, self.clock.now(), data)
-        state = await asyncio.to_thread(self.ledger.append, run_id, record)
+        for left in range(RECORD_TRIES - 1, -1, -1):
+            try:
+                state = await asyncio.to_thread(self.ledger.append, run_id, record)
+            except LedgerError as error:
+                if not left:
+                    raise
+                _log.error("run %s, %s %s: %s Trying again.", run_id, kind, data.get("task_id", ""), error)
+                await asyncio.sleep(RECORD_WAIT_S)
+            else:
+                break
         self.publish(state)
         return state
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from wan_nb import tables
 from wan_nb.errors import GeometryError
 
 
@@ -97,53 +98,51 @@ text-to-video tables say 832×480, older vendor text 640×480, and nobody publis
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A way of rounding that somebody uses, with where it comes from."""
+    """A way of rounding that somebody uses, with where it comes from.
+
+    The ideal sides are the square roots of area × ratio and area ÷ ratio. A side becomes the largest multiple of
+    `step` that the ideal reaches, `early` half pixels before it is there.
+    """
 
     name: str
     """Short name, as the catalogue spells it."""
     step: int
     """Both sides come out as multiples of this many pixels."""
-    compute: Callable[[Size, int, int], Size]
-    """(source, area, step) → output size."""
+    early: int
+    """Half pixels: 0 rounds down, `step` rounds to the nearest multiple, 1 rounds to whole pixels and then down."""
     source: str
     """Who uses or measured it."""
+    fills: bool = False
+    """Whether one side is rounded, the other fills the area, both ways, and the one closer in shape is taken."""
 
+    def size(self, source: Size, area: int) -> Size:
+        """Return what comes out of a picture at a pixel count, in integers."""
+        floored = Size(self._side(area * source.width, source.height), self._side(area * source.height, source.width))
+        if not self.fills:
+            return floored
+        by_width, by_height = self.filled(floored, area)
+        return by_width if stretch(source, by_width) < stretch(source, by_height) else by_height
 
-def _sides(source: Size, area: int, side: Callable[[int, int], int]) -> Size:
-    """Apply `side`(numerator, denominator) to area·ratio and area/ratio: the squares of the ideal sides."""
-    width, height = source
-    return Size(max(side(area * width, height), 1), max(side(area * height, width), 1))
+    def filled(self, floored: Size, area: int) -> tuple[Size, Size]:
+        """Return the two sizes that keep one side and fill the area with the other."""
+        step, (width, height) = self.step, floored
+        return Size(width, max(step, area // width // step * step)), Size(
+            max(step, area // height // step * step), height
+        )
 
-
-def _floor(source: Size, area: int, step: int) -> Size:
-    return _sides(source, area, lambda n, d: step * max(1, math.isqrt(n // (d * step * step))))
-
-
-def _nearest(source: Size, area: int, step: int) -> Size:
-    # the largest k with (k - 1/2)·step <= √(n/d), that is 2k - 1 <= isqrt(4n / (d·step²))
-    return _sides(source, area, lambda n, d: step * max(1, (math.isqrt(4 * n // (d * step * step)) + 1) // 2))
-
-
-def _round_then_floor(source: Size, area: int, step: int) -> Size:
-    return _sides(source, area, lambda n, d: step * max(1, (math.isqrt(4 * n // d) + 1) // 2 // step))
-
-
-def _best_of_two(source: Size, area: int, step: int) -> Size:
-    """Floor one side and fill the area with the other, both ways; keep the one closer in shape."""
-    floored = _floor(source, area, step)
-    by_width = Size(floored.width, max(step, area // floored.width // step * step))
-    by_height = Size(max(step, area // floored.height // step * step), floored.height)
-    return by_width if stretch(source, by_width) < stretch(source, by_height) else by_height
+    def _side(self, over: int, under: int) -> int:
+        # the largest k with (k·step - early/2)² <= over/under, that is 2k·step - early <= isqrt(4·over/under)
+        return self.step * max(1, (math.isqrt(4 * over // under) + self.early) // (2 * self.step))
 
 
 RULES: Mapping[str, Rule] = {
     rule.name: rule
     for rule in (
-        Rule("floor16", 16, _floor, "open Wan2.1/2.2 code; fits the documents' example 750×1000 → 816×1104"),
-        Rule("nearest16", 16, _nearest, "the FAQ's word 'closest', taken literally; ruled out by the FAQ's example"),
-        Rule("best16", 16, _best_of_two, "best_output_size of the open Wan2.2 code; ruled out by the FAQ's example"),
-        Rule("round16", 16, _round_then_floor, "whole pixels first, then down to 16; fits the documents' example"),
-        Rule("even", 2, _round_then_floor, "measured on live wan2.7 files at 1080P: 2400×1600 → 1764×1176"),
+        Rule("floor16", 16, 0, "open Wan2.1/2.2 code; fits the documents' example 750×1000 → 816×1104"),
+        Rule("nearest16", 16, 16, "the FAQ's word 'closest', taken literally; ruled out by the FAQ's example"),
+        Rule("best16", 16, 0, "best_output_size of the open Wan2.2 code; ruled out by the FAQ's example", fills=True),
+        Rule("round16", 16, 1, "whole pixels first, then down to 16; fits the documents' example"),
+        Rule("even", 2, 1, "measured on live wan2.7 files at 1080P: 2400×1600 → 1764×1176"),
     )
 }
 """The rules of FACTS §8 by name: (a) floor16, (b) nearest16, (c) best16, (d) round16, and (d) with a step of 2."""
@@ -188,10 +187,18 @@ def predict(source: Size | tuple[int, int] | str, tier: str, rule: str = DOCUMEN
         >>> print(predict((2400, 1600), "1080P", rule="even"))
         1764×1176
     """
-    if rule not in RULES:
-        raise GeometryError(f"rule {rule!r} is not known; the rules are {', '.join(RULES)}.")
-    chosen = RULES[rule]
-    return chosen.compute(Size.of(source), tier_area(tier), chosen.step)
+    return get_rule(rule).size(Size.of(source), tier_area(tier))
+
+
+def get_rule(name: str) -> Rule:
+    """Return a rule by its name.
+
+    Raises:
+        GeometryError: If there is no such rule.
+    """
+    if name not in RULES:
+        raise GeometryError(f"rule {name!r} is not known; the rules are {', '.join(RULES)}.")
+    return RULES[name]
 
 
 def stretch(source: Size, output: Size) -> Fraction:
@@ -249,11 +256,38 @@ def drift(wanted: Size | Fraction | str, output: Size) -> Drift:
     return Drift(wanted, output)
 
 
-def compare_rules(source: Size | tuple[int, int] | str, tier: str) -> dict[str, Size]:
+class Predictions(dict[str, Size]):
+    """What each rule predicts, by its name; shown as a table with area, ratio and drift."""
+
+    def __init__(self, source: Size, tier: str) -> None:
+        super().__init__((name, predict(source, tier, name)) for name in RULES)
+        self.source, self.tier = source, tier
+
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Return the names of the columns, and the rows."""
+        whole = tier_area(self.tier)
+        rows: list[tuple[str, ...]] = [
+            (name, str(size), f"{size.area:,}", f"{100 * size.area / whole - 100:+.2f} %",
+             f"{size.ratio.numerator}:{size.ratio.denominator} = {float(size.ratio):.4f}",
+             str(drift(self.source, size)), RULES[name].source)
+            for name, size in self.items()
+        ]  # fmt: skip
+        return ("rule", "size", "pixels", "of the tier", "ratio", "drift", "who uses it"), rows
+
+    def __repr__(self) -> str:
+        head, rows = self.table()
+        return tables.as_text(head[:-1], [row[:-1] for row in rows])
+
+    def _repr_html_(self) -> str:
+        said = f"{self.source} ({float(self.source.ratio):.4f}) at {self.tier}, {tier_area(self.tier):,} pixels"
+        return tables.as_html(*self.table(), above=said)
+
+
+def compare_rules(source: Size | tuple[int, int] | str, tier: str) -> Predictions:
     """Return what each rule of `RULES` predicts.
 
     Example:
-        >>> {name: str(size) for name, size in compare_rules("750x1000", "720P").items()}["nearest16"]
-        '832×1104'
+        >>> print(compare_rules("750x1000", "720P")["nearest16"])
+        832×1104
     """
-    return {name: predict(source, tier, name) for name in RULES}
+    return Predictions(Size.of(source), tier)

@@ -128,13 +128,17 @@ class Ledger:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """One writer at a time, in this process and among all of them; durable when it ends."""
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
             try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._db
+                    self._db.execute("COMMIT")
+                except BaseException:
+                    with contextlib.suppress(sqlite3.Error):  # a full disk rolls back by itself
+                        self._db.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as error:
+                raise LedgerError(f"{self.path} cannot be written ({error}); see to disk space and rights.") from error
 
     def close(self) -> None:
         """Close the file; what was appended is safe without it."""

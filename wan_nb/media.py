@@ -28,7 +28,6 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from wan_nb import content, pixels
 from wan_nb.content import WANTED, amount, reason
 from wan_nb.errors import MediaError
-from wan_nb.geometry import Size
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -41,7 +40,7 @@ BYTE_CEILING = 512 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
-class Media:
+class Media(content.Content):
     """One picture, sound or clip, measured when it was loaded; afterwards it reads nothing but its own bytes.
 
     Made by `load`, not by hand.
@@ -53,26 +52,6 @@ class Media:
     """Where it came from."""
     name: str
     """For people: the file's name, or a URL without its query string."""
-    sha256: str = ""
-    """Hex digest of the bytes; empty for a URL, which is not fetched."""
-    nbytes: int = 0
-    """Length in bytes; 0 for a URL."""
-    mime: str = ""
-    """MIME type by content, such as ``image/png``, never by file name."""
-    format: str = ""
-    """By content: ``JPEG``, ``PNG`` … for pictures; ``wav``, ``mp3``, ``mp4``, ``mov`` … for sounds and clips."""
-    size: Size | None = None
-    """Pixels as shown: after EXIF rotation, or a clip's rotation tag."""
-    seconds: float | None = None
-    """Length of a sound or clip."""
-    mode: str = ""
-    """Pillow's colour mode (``RGB``, ``CMYK``, ``P``, ``I;16``), with ``;16`` added for a colour PNG of 16 bits."""
-    has_alpha: bool = False
-    """Has an alpha channel or a transparent colour."""
-    rotated: bool = False
-    """The pixels are stored turned or flipped, and EXIF says so."""
-    animated: bool = False
-    """Has more than one frame; the first is the one measured."""
     declared_mime: str = ""
     """MIME type that a data URI claims, where its content is another."""
     error: str = ""

@@ -22,6 +22,7 @@ Severity = Literal["refused", "wasteful", "warning"]
 _ORDER = {"refused": 0, "wasteful": 1, "warning": 2}
 _MB = 1024 * 1024
 _MAX_SEED = 2**31 - 1
+_PARAMETERS = ("resolution", "duration", "prompt_extend", "shot_type", "audio", "watermark", "seed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,18 +159,19 @@ def _media_order(name: str) -> int:
 
 def _media(request: VideoRequest, spec: ModelSpec, place: Place) -> Iterator[Problem]:
     taken: frozenset[str] = frozenset().union(*spec.inputs.union)
+    seconds = request.seconds if isinstance(request.seconds, int) else spec.default_duration
     for name, medium in request.media.items():
-        if name not in taken:
-            continue
-        if medium.error:
+        if medium.error:  # also where the model does not take it: it cannot be sent at all
             yield Problem(name, "refused", f"{name}: {medium.error}", "")
+            continue
+        if name not in taken:
             continue
         if medium.kind == "image":
             yield from _image(name, medium, place.image or spec.image)
         elif medium.kind == "audio" and spec.audio:
-            yield from _audio(name, medium, spec.audio, request.seconds)
+            yield from _audio(name, medium, spec.audio, seconds)
         elif medium.kind == "video" and spec.clip:
-            yield from _clip(name, medium, spec.clip, request.seconds)
+            yield from _clip(name, medium, spec.clip, seconds)
         local = medium.origin not in ("url", "oss")
         if local and medium.kind != "image" and not place.uploads:
             yield Problem(
@@ -186,10 +188,15 @@ def _image(name: str, medium: Media, limits: ImageLimits) -> Iterator[Problem]:
             name, "refused", f"{what} is {medium.format}; {', '.join(limits.formats)} are allowed.", "Convert it.",
             limits.side.source,
         )  # fmt: skip
-    if medium.has_alpha:
+    if medium.has_alpha and medium.format == "PNG":
         yield Problem(
             name, "refused", f"{what} has an alpha channel, which the service does not take.",
             "Flatten it: wan.flatten(picture).", "S000, S001, S003",
+        )  # fmt: skip
+    elif medium.has_alpha:
+        yield Problem(
+            name, "warning", f"{what} has an alpha channel; the documents forbid that for PNG and say nothing of "
+            f"{medium.format}.", "wan.flatten(picture) makes it certain.", "S000, S001, S003",
         )  # fmt: skip
     if medium.size:
         low, high = limits.side.outer
@@ -365,18 +372,19 @@ def _listing(values: tuple[Any, ...], unit: str) -> str:
 
 
 def _texts(request: VideoRequest, spec: ModelSpec) -> Iterator[Problem]:
-    for name, limit in (("prompt", spec.prompt_chars), ("negative_prompt", spec.negative_chars)):
+    limits = {"prompt": spec.prompt_chars, "negative_prompt": spec.negative_chars, "template": None}
+    for name, limit in limits.items():
         text = getattr(request, name)
-        if text is None:
+        if text is None or spec.fields.verdict(name) == "refused":
             continue
         if not isinstance(text, str):
             yield Problem(name, "refused", f"{name} is a {type(text).__name__}; text is allowed.", "Give a string.")
-        elif len(text) > limit and spec.fields.verdict(name) != "refused":
+        elif limit is not None and len(text) > limit:
             yield Problem(
                 name, "wasteful", f"{name} has {len(text)} characters; {request.model} reads {limit} and drops the rest "
                 "without a word.", f"Shorten it to {limit}.", spec.source,
             )  # fmt: skip
-    if request.template is not None and request.prompt and spec.fields.verdict("template") != "refused":
+    if request.template and request.prompt and spec.fields.verdict("template") != "refused":
         yield Problem(
             "prompt",
             "wasteful",
@@ -403,7 +411,7 @@ def _switches(request: VideoRequest, spec: ModelSpec) -> Iterator[Problem]:
                 "does not.", "It may be ignored or refused.", f"{spec.fields.disputed_source}; {spec.fields.source}",
             )  # fmt: skip
     for name in ("audio", "prompt_extend", "watermark"):
-        if not isinstance(getattr(request, name), bool | None):
+        if not isinstance(getattr(request, name), bool | None) and spec.fields.verdict(name) != "refused":
             yield Problem(
                 name, "refused", f"{name}={getattr(request, name)!r}; True or False are allowed.", "Choose one."
             )
@@ -428,8 +436,15 @@ def _conditions(request: VideoRequest, spec: ModelSpec) -> Iterator[Problem]:
             "driving_audio", "wasteful", "audio=False makes a silent video: the driving_audio is ignored.",
             "Leave one of them out.", "S004",
         )  # fmt: skip
-    if request.extra:
+    known = [name for name in request.extra if name in _PARAMETERS]
+    unknown = [name for name in request.extra if name not in _PARAMETERS]
+    if known:
         yield Problem(
-            "extra", "warning", f"{', '.join(request.extra)} is sent as it is; this toolkit does not know it.",
+            "extra", "refused", f"extra has {', '.join(known)}, which would go out unchecked in place of the field.",
+            f"Give {known[0]}= as a field.",
+        )  # fmt: skip
+    if unknown:
+        yield Problem(
+            "extra", "warning", f"{', '.join(unknown)} is sent as it is; this toolkit does not know it.",
             "The service ignores what it does not know.",
         )  # fmt: skip

@@ -160,7 +160,8 @@ def _image(path: Path, upright: bool) -> dict[str, Any]:
             if upright and image.getexif().get(0x0112, 1) >= 5:
                 width, height = height, width
             alpha = image.format == "PNG" and ("A" in image.mode or "transparency" in image.info)
-            return {"format": image.format or "", "width": width, "height": height, "alpha": alpha}
+            kind = "JPEG" if image.format == "MPO" else image.format or ""  # a phone's JPEG with a second view in it
+            return {"format": kind, "width": width, "height": height, "alpha": alpha}
     except Exception:
         # Pillow's readers raise anything for broken files; to the service they are all one.
         raise _UnreadableError("InvalidParameter", _BAD_IMAGE) from None
@@ -172,11 +173,11 @@ def _footage(path: Path, *, sound: bool) -> dict[str, Any]:
     try:
         with av.open(str(path)) as container:
             names = {"wav", "mp3", "mp4", "mov"} & set(container.format.name.split(","))
-            found: dict[str, Any] = {"format": min(names, default=""), "seconds": (container.duration or 0) / 1_000_000}
-            if sound:
-                _ = container.streams.audio[0]
-                return found
-            picture = container.streams.video[0]
-            return {**found, "width": picture.width, "height": picture.height}
+            track = container.streams.audio[0] if sound else container.streams.video[0]
+            # a clip is as long as its pictures: AAC sound beside them is often some milliseconds longer
+            own = float(track.duration * track.time_base) if track.duration and track.time_base else 0.0
+            seconds = own or (container.duration or 0) / 1_000_000
+            found: dict[str, Any] = {"format": min(names, default=""), "seconds": seconds}
+            return found if sound else {**found, "width": track.width, "height": track.height}
     except (av.error.FFmpegError, IndexError, OSError, ValueError):
         raise _UnreadableError("InvalidFormat", "") from None

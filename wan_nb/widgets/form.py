@@ -5,6 +5,7 @@ It paints `FormState` and writes to it, and does nothing else: no check, no pric
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,7 @@ class Form(W.VBox):  # type: ignore[misc]
         self._thumbs: dict[str, W.HTML] = {}
         self._clears: dict[str, W.Button] = {}
         self._shown_media: dict[str, Any] = {}
-        left = _box(W.VBox, [self._slot(name) for name in MEDIA_FIELDS], "wan-left")
+        left = _box(W.VBox, [self._slot(name, defaults.get(name)) for name in MEDIA_FIELDS], "wan-left")
         right = _box(W.VBox, self._main_fields(), "wan-right")
         self._fault_line = W.HTML()
         self._below = _box(W.VBox, [], "wan-below")
@@ -101,7 +102,7 @@ class Form(W.VBox):  # type: ignore[misc]
             f"saved in {folder}/</span></div>"
         )
 
-    def _slot(self, name: str) -> W.Box:
+    def _slot(self, name: str, given: object) -> W.Box:
         kind = MEDIA_FIELDS[name]
         accept, limit_mb = _KINDS[kind]
         path = W.Text(placeholder="path or URL", continuous_update=False)
@@ -116,8 +117,7 @@ class Form(W.VBox):  # type: ignore[misc]
         clear.add_class("wan-clear")
         clear.on_click(self._callback(lambda _: self._cleared(name)))
         self._controls[name], self._clears[name], self._thumbs[name] = path, clear, W.HTML()
-        given = getattr(self.state, name)
-        path.value = str(given.path or given.url) if given is not None and (given.path or given.url) else ""
+        path.value = str(given) if isinstance(given, str | os.PathLike) else ""
         path.observe(self._callback(lambda change: self._given(name, change["new"])), "value")
         row = _box(W.Box, [path, clear, picker], "wan-pathrow")
         return self._row(name, _LABELS[name], row, self._thumbs[name], slot=True)
@@ -261,6 +261,8 @@ class Form(W.VBox):  # type: ignore[misc]
         with self.state.lock:
             known = next((view for view in self.runs if view.run.id == run.id), None)
             view = known or RunView(run)
+            if known is None:  # once it is over, what is said beside Submit may differ
+                run.observe(lambda now: self.session.later(self.state.refresh) if now.phase.is_terminal else None)
             self.runs = [view, *(each for each in self.runs if each is not view)]
             self._below.children = self.runs
 
@@ -366,9 +368,9 @@ class Form(W.VBox):  # type: ignore[misc]
         said = ""
         if existing is not None:
             words = phase_words(existing)
-            retry = ", tick new sample to try again" if words.tone == "bad" else ""
+            done, retry = (words.word, "; tick new sample to try again") if words.tone == "bad" else ("submitted", "")
             way = "Submit makes another, which counts anew" if state.new_sample else f"Submit shows that run{retry}"
-            said = f"{words.word}, submitted at {clock_time(existing.created_at)}: {way}"
+            said = f"{done} at {clock_time(existing.created_at)}: {way}"
         self._existing.value = f'<span class="wan-note">{escape(said)}</span>'
 
 

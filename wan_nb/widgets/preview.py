@@ -12,8 +12,8 @@ from wan_nb.widgets.parts import INK, SOFT, TONES, escape, jpeg_address, table_r
 from wan_nb.widgets.wording import price_words, usual_words
 
 if TYPE_CHECKING:
-    from wan_nb.problems import Problem
     from wan_nb.preview import Preview
+    from wan_nb.problems import Problem
 
 _COLOURS = {"refused": TONES["bad"], "wasteful": "#b26a00", "warning": "#b26a00"}
 

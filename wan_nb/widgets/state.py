@@ -253,8 +253,9 @@ class FormState(HasTraits):
         kind = MEDIA_FIELDS[field]
         try:
             medium = load(source, kind)  # type: ignore[arg-type]
-        except WanError as error:
-            medium = Media(kind, "memory", "upload", error=str(error))  # type: ignore[arg-type]
+        except Exception as error:  # a reader that fails must not leave the form waiting
+            said = str(error) if isinstance(error, WanError) else f"{type(error).__name__}: {error}"
+            medium = Media(kind, "memory", "upload", error=said)  # type: ignore[arg-type]
         with self.changing():
             if self._latest.get(field) is ticket:
                 setattr(self, field, medium)

@@ -1,0 +1,51 @@
+"""Small tables for people: the same rows as aligned text and as static HTML, everything escaped.
+
+This module knows nothing of what stands in the rows.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+
+def as_text(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return rows under a head, columns aligned to the left.
+
+    Example:
+        >>> print(as_text(("rule", "size"), [("floor16", "816×1104"), ("even", "830×1108")]))
+        rule     size
+        floor16  816×1104
+        even     830×1108
+    """
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *rows))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def as_html(
+    head: Sequence[str], rows: Sequence[Sequence[str]], *, above: str = "", below: str = "", strong: int | None = None
+) -> str:
+    """Return rows under a head as a static table; no script, no outside resource.
+
+    Args:
+        head: Names of the columns.
+        rows: Cells as plain text.
+        above: A line before the table.
+        below: A line after it.
+        strong: Number of the row that stands out.
+    """
+    cell = "text-align:left;vertical-align:top;padding:2px 14px 2px 0;border-bottom:1px solid rgba(128,128,128,.25)"
+    names = "".join(f'<th style="{cell};font-weight:600">{html.escape(name)}</th>' for name in head)
+    body = "".join(
+        f"<tr{' style=font-weight:600' if number == strong else ''}>"
+        + "".join(f'<td style="{cell}">{html.escape(text)}</td>' for text in row)
+        + "</tr>"
+        for number, row in enumerate(rows)
+    )
+    table = f'<table style="border-collapse:collapse;font-size:13px;margin:0"><tr>{names}</tr>{body}</table>'
+    return f"<div>{_line(above)}{table}{_line(below)}</div>"
+
+
+def _line(text: str) -> str:
+    return f'<div style="font-size:13px;margin:4px 0;max-width:62em">{html.escape(text)}</div>' if text else ""
