@@ -101,11 +101,13 @@ def _random_life(rng: random.Random, folder: Path, base_url: str, picture: Path)
 
 def _cut_journal(rng: random.Random, folder: Path) -> None:
     """Damage the last page that was written: a machine lost power in the middle of a write."""
-    wal = folder / "ledger.sqlite-wal"
-    if wal.exists() and wal.stat().st_size > 5000:
-        with wal.open("r+b") as file:
-            file.seek(-rng.randrange(1, 4000), 2)
-            file.write(bytes(rng.randrange(256) for _ in range(64)))
+    for name in ("ledger.sqlite-wal", "ledger.log"):
+        path = folder / name
+        if path.exists() and path.stat().st_size > 5000:
+            with path.open("r+b") as file:
+                file.seek(-rng.randrange(64, 4000) if name.endswith("wal") else -30, 2)
+                file.write(bytes(rng.randrange(256) for _ in range(64 if name.endswith("wal") else 30)))
+            return  # one of the two copies: a disk that eats both has eaten everything
 
 
 def _accepted(folder: Path) -> dict[str, str]:

@@ -118,6 +118,75 @@ def test_a_file_that_is_no_journal_says_so(tmp_path: Path) -> None:
         Ledger(tmp_path / "y.sqlite")
 
 
+def test_a_damaged_database_is_made_good_from_the_log(ledger: Ledger) -> None:
+    """The whole file gone, or its last write: nothing is missing afterwards, nothing is there twice."""
+    ledger.plan(PLAN)
+    ledger.append("r1", *HISTORY)
+    before = ledger.state("r1"), ledger.records("r1")
+    ledger._db.execute("DELETE FROM records WHERE kind IN ('saved', 'observed')")
+    ledger.close()
+    for _ in range(2):
+        again = Ledger(ledger.path)
+        assert (again.state("r1"), again.records("r1")) == before
+        again.close()
+    ledger.path.unlink()
+    with ledger.log_path.open("a", encoding="utf-8") as file:
+        file.write('\n{"run_id": "r1", "at": 3')  # a line that was cut short
+    anew = Ledger(ledger.path)
+    assert (anew.state("r1"), anew.records("r1")) == before
+    anew.append("r1", Record("marked", 300.0, {"starred": True}))
+    anew.close()
+    ledger.path.unlink()
+    assert Ledger(ledger.path).state("r1").starred
+
+
+def test_verify_names_what_is_wrong(ledger: Ledger) -> None:
+    """A file that is missing, and one that was changed."""
+    ledger.plan(PLAN)
+    ledger.append("r1", *HISTORY)
+    assert ledger.verify() == ["run r1: videos/a.mp4 is missing"]
+    (ledger.path.parent / "videos").mkdir()
+    (ledger.path.parent / "videos" / "a.mp4").write_bytes(b"other")
+    assert ledger.verify() == ["run r1: videos/a.mp4 is not the file that was saved"]
+
+
+def test_only_one_sender_passes_the_gate(ledger: Ledger) -> None:
+    """Two cells, threads or kernels with the same request: look and record are one step."""
+    ledger.plan(PLAN)
+    other = Ledger(ledger.path)
+    assert ledger.start_sending("r1", HISTORY[0])
+    assert other.start_sending("r1", HISTORY[0]) is None
+    assert ledger.start_sending("r1", HISTORY[0]) is None
+    assert [record.kind for record in ledger.records("r1")] == ["planned", "sending"]
+
+
+@pytest.mark.campaign
+def test_a_hundred_thousand_runs_stay_quick(tmp_path: Path) -> None:
+    """A page of history out of 100,000 runs; prints the figures."""
+    import json
+    import time
+
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    with ledger._transaction() as db:
+        rows = [(f"r{n}", f"v1:{n}", "simulator", 1, "wan2.7-i2v", "720P", 5, float(n), "{}") for n in range(100_000)]
+        db.executemany("INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?)", rows)
+        for record in HISTORY:
+            data = json.dumps(dict(record.data))
+            db.executemany(
+                "INSERT INTO records (run_id, at, kind, data) VALUES (?,?,?,?)",
+                [(f"r{n}", n + record.at, record.kind, data) for n in range(100_000)],
+            )
+    for name, work in (
+        ("a page of 50", lambda: ledger.states(limit=50)),
+        ("find a request", lambda: ledger.find("v1:50000", "simulator")),
+        ("usual time", lambda: ledger.took("simulator", "wan2.7-i2v", "720P", 5)),
+        ("plan and append", lambda: ledger.append("r7", Record("marked", 1.0))),
+    ):
+        start = time.perf_counter()
+        work()
+        print(f"{name}: {(time.perf_counter() - start) * 1000:.1f} ms")
+
+
 def test_an_unknown_run_says_so(ledger: Ledger) -> None:
     """With where to look."""
     with pytest.raises(LedgerError, match=r"session\.runs\(\)"):

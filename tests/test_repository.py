@@ -22,7 +22,10 @@ FREE = {"errors", "clock"}
 """Everyone may import these."""
 
 ALLOWED: dict[str, set[str]] = {
-    "geometry": set(),
+    "tables": set(),
+    "geometry": {"tables"},
+    "lattice": {"geometry"},
+    "ratio": {"boxes", "catalog", "geometry", "lattice", "media", "tables"},
     "catalog": {"geometry"},
     "pricing": set(),
     "boxes": {"geometry"},
@@ -33,7 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "video": {"geometry"},
     "video_edit": {"geometry", "video", "boxes"},
     "problems": {"catalog"},
-    "request": {"catalog", "geometry", "media", "problems"},
+    "request": {"catalog", "geometry", "media", "problems", "widgets"},
     "task": set(),
     "record": {"geometry", "pricing", "task"},
     "endpoint": {"catalog", "problems"},
@@ -42,14 +45,15 @@ ALLOWED: dict[str, set[str]] = {
     "ledger": {"pricing", "record"},
     "engine": set(),
     "advice": set(),
-    "recover": {"client", "record", "task"},
+    "retry": set(),
+    "recover": {"client", "record", "retry", "task"},
     "kept": {"media"},
     "preview": {"geometry", "pricing", "problems", "record", "request", "schedule", "widgets"},
     "history": {"pricing", "record", "widgets"},
-    "follow": {"recover", "client", "engine", "ledger", "record", "request", "schedule", "task", "video"},
+    "follow": {"recover", "retry", "client", "engine", "ledger", "record", "request", "schedule", "task", "video"},
     "run": {"advice", "engine", "geometry", "pricing", "record", "schedule", "video", "widgets"},
     "session": {
-        "client", "endpoint", "engine", "follow", "geometry", "history", "kept", "ledger", "preview", "task",
+        "client", "endpoint", "engine", "follow", "geometry", "history", "kept", "ledger", "preview", "retry", "task",
         "media", "pricing", "problems", "record",
         "request", "run", "schedule", "widgets",
     },
@@ -64,7 +68,7 @@ ALLOWED: dict[str, set[str]] = {
 }  # fmt: skip
 """Who may import whom, beyond `FREE`: effects at the rim, values in the middle (arrows of the design)."""
 
-INSIDE_FUNCTIONS = {("history", "widgets"), ("preview", "widgets"), ("run", "widgets"), ("session", "widgets")}
+INSIDE_FUNCTIONS = {("history", "widgets"), ("request", "widgets"), ("preview", "widgets"), ("run", "widgets"), ("session", "widgets")}
 """Edges that may only be taken inside a function: where a value shows itself."""
 
 

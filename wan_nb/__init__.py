@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from wan_nb.geometry import drift as drift
     from wan_nb.geometry import predict as predict
     from wan_nb.history import Runs as Runs
+    from wan_nb.lattice import lattice as lattice
     from wan_nb.media import Media as Media
     from wan_nb.media import load as load
     from wan_nb.mend import crop as crop
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from wan_nb.preview import Preview as Preview
     from wan_nb.pricing import Money as Money
     from wan_nb.problems import Problem as Problem
+    from wan_nb.ratio import reach as reach
     from wan_nb.request import VideoRequest as VideoRequest
     from wan_nb.run import Run as Run
     from wan_nb.run import Video as Video
@@ -55,10 +57,12 @@ _HOMES = {
     "errors": ("WanError",),
     "geometry": ("Size", "compare_rules", "drift", "predict"),
     "history": ("Runs",),
+    "lattice": ("lattice",),
     "media": ("Media", "load"),
     "mend": ("crop", "flatten", "pad", "scale_into", "to_rgb", "upright"),
     "pricing": ("Money",),
     "problems": ("Problem",),
+    "ratio": ("reach",),
     "request": ("VideoRequest",),
     "run": ("Run", "Video"),
     "preview": ("Preview",),

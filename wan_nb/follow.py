@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from wan_nb.client import Body, Client
@@ -35,6 +36,7 @@ from wan_nb.ledger import Ledger
 from wan_nb.record import Record, RunPhase, RunState
 from wan_nb.recover import Candidates, find_candidates
 from wan_nb.request import VideoRequest
+from wan_nb.retry import PASSING, backoff_s, patiently
 from wan_nb.schedule import Pacer, Schedule, Usual
 from wan_nb.task import TaskSnapshot, TaskStatus
 
@@ -120,8 +122,7 @@ class Follower:
     # --- send ---------------------------------------------------------------------------------------------------
 
     async def send(self, run_id: str, request: VideoRequest) -> None:
-        """Submit a planned run; whoever else works in the folder does not."""
-        self.busy.add(run_id)
+        """Submit a planned run that is marked as busy; whoever else works in the folder does not."""
         try:
             if not await asyncio.to_thread(self.ledger.claim, run_id, self.clock.now()):
                 self.others[run_id] = await self._state(run_id)
@@ -138,15 +139,12 @@ class Follower:
     async def _try_send(self, run_id: str, request: VideoRequest, attempt: int) -> bool:
         """Make one attempt; False means that nothing was taken and another attempt is safe."""
         rate = request.spec.rate.submits_per_s
-        state = await self._state(run_id)
-        if state.phase is not RunPhase.PLANNED:
-            return True
         try:
             addresses = await self._upload(request)
             body = Body(request.payload, addresses)
-        except (UnsentError, LostAnswerError, ServerFaultError, ThrottledError) as error:
+        except PASSING as error:
             await self._record(run_id, "unsent", message=f"upload: {error}")
-            await self.clock.sleep(5 * attempt)
+            await self.clock.sleep(backoff_s(attempt))
             return False
         except ServiceError as error:
             await self._reject(run_id, error)
@@ -154,19 +152,23 @@ class Follower:
         await self.clock.sleep(
             self.clock.service_s(self.clock.now(), self.pacer.reserve(request.model, rate, self.clock.now()))
         )
-        await self._record(run_id, "sending", region=self.client.endpoint.region)
+        gate = Record("sending", self.clock.now(), {"region": self.client.endpoint.region})
+        sending = await asyncio.to_thread(self.ledger.start_sending, run_id, gate)
+        if sending is None:
+            return True
+        self.publish(sending)
         try:
             snapshot = await self.client.create(request.spec.path, body)
         except UnsentError as error:
             await self._record(run_id, "unsent", message=str(error))
-            await self.clock.sleep(min(60, 2.0**attempt))
+            await self.clock.sleep(backoff_s(attempt))
             return False
         except ThrottledError as error:
             if not _THROTTLED.match(error.code) or error.code in _QUOTA:
                 await self._reject(run_id, error)
                 return True
             await self._record(run_id, "unsent", message=str(error))
-            wait = error.retry_after_s or min(60.0, 4.0 * 2**attempt)
+            wait = error.retry_after_s or backoff_s(attempt + 1)
             self.pacer.hold(request.model, self.clock.now() + self.clock.real_s(wait))
             return False
         except (LostAnswerError, ServerFaultError) as error:
@@ -298,7 +300,7 @@ class Follower:
         except NotFoundError:
             heard = TaskStatus.UNKNOWN
             await self._unknown(await self._state(run_id))
-        except (UnsentError, LostAnswerError, ThrottledError, ServerFaultError):
+        except PASSING:
             pass  # asked again, later and later
         except ServiceError as error:
             await self._record(run_id, "unwatched", reason=str(error))
@@ -375,7 +377,7 @@ class Follower:
                     if state.deadline is not None and self.clock.now() > state.deadline:
                         await self._record(state.run_id, "lost", message=reason)
                         return
-                    await self.clock.sleep(min(60.0, 2.0**attempt))
+                    await self.clock.sleep(backoff_s(attempt))
                     url = await self._fresh_url(state, url)
         finally:
             self.busy.discard(state.run_id)
@@ -397,18 +399,18 @@ class Follower:
         if not client.endpoint.can_cancel:
             raise ConfigError(f"{client.endpoint.name} cannot call a task back; it runs, and is billed if it succeeds.")
         await client.cancel(state.task_id)
-        await self._digest(state, await client.get(state.task_id))
+        await self._digest(state, await patiently(self.clock, partial(client.get, state.task_id)))
 
     async def candidates(self, state: RunState) -> Candidates:
         """Look in the service's list for tasks that an ambiguous run may be."""
         records = await asyncio.to_thread(self.ledger.records, state.run_id)
         sent_at = max((record.at for record in records if record.kind == "sending"), default=state.created_at)
         known = await asyncio.to_thread(self.ledger.task_ids)
-        return await find_candidates(self._client(state), state, sent_at, known)
+        return await find_candidates(self._client(state), self.clock, state, sent_at, known)
 
     async def adopt(self, state: RunState, task_id: str) -> None:
         """Take a task of the service as this run's, and follow it."""
-        snapshot = await self._client(state).get(task_id)
+        snapshot = await patiently(self.clock, partial(self._client(state).get, task_id))
         if snapshot.status is TaskStatus.UNKNOWN:
             raise NotFoundError(
                 f"task {task_id} is not known to {self._client(state).endpoint.name}: it expired, or is of another "

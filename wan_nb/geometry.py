@@ -117,18 +117,21 @@ class Rule:
 
     def size(self, source: Size, area: int) -> Size:
         """Return what comes out of a picture at a pixel count, in integers."""
-        floored = Size(self._side(area * source.width, source.height), self._side(area * source.height, source.width))
         if not self.fills:
-            return floored
-        by_width, by_height = self.filled(floored, area)
+            return self.floored(source, area)
+        by_width, by_height = self.filled(source, area)
         return by_width if stretch(source, by_width) < stretch(source, by_height) else by_height
 
-    def filled(self, floored: Size, area: int) -> tuple[Size, Size]:
-        """Return the two sizes that keep one side and fill the area with the other."""
-        step, (width, height) = self.step, floored
-        return Size(width, max(step, area // width // step * step)), Size(
-            max(step, area // height // step * step), height
-        )
+    def floored(self, source: Size, area: int) -> Size:
+        """Return the size whose sides are each rounded alone."""
+        width, height = source
+        return Size(self._side(area * width, height), self._side(area * height, width))
+
+    def filled(self, source: Size, area: int) -> tuple[Size, Size]:
+        """Return the two sizes that keep one of the rounded sides and fill the area with the other."""
+        step, (width, height) = self.step, self.floored(source, area)
+        by_width = Size(width, max(step, area // width // step * step))
+        return by_width, Size(max(step, area // height // step * step), height)
 
     def _side(self, over: int, under: int) -> int:
         # the largest k with (k·step - early/2)² <= over/under, that is 2k·step - early <= isqrt(4·over/under)

@@ -1,10 +1,11 @@
 """The journal: one SQLite file in the session's folder, shared by every kernel that works there.
 
 Records are appended, never changed; a run's state is the fold of its records (`wan_nb.record`). A record is on the
-disk before the next step is taken, so that a process may die anywhere. Only three facts live outside the records:
-which request a run is of (unique with endpoint and take, so that the same request finds the run that exists), which
-process watches a run (a lease that runs out), and the number of the last migration. Keys, headers, signed addresses
-and pictures never come here.
+disk before the next step is taken, so that a process may die anywhere. It is there twice: in the database, and before
+that in a plain log of one JSON line a record, from which a database with a damaged end, or none at all, is made good
+when it is opened. Only two facts live outside the records: which request a run is of (unique with endpoint and take,
+so that the same request finds the run that exists), and which process watches it (a lease that runs out). Keys,
+headers, signed addresses and pictures never come here.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from wan_nb.errors import BudgetError, LedgerError
 from wan_nb.pricing import Money
 from wan_nb.record import Record, RunPhase, RunState, fold
 
+TAIL_BYTES = 1 << 20
+"""How much of the log's end is compared with the database when it is opened."""
 LEASE_S = 30.0
 """Seconds after which a run whose watcher fell silent may be taken over (machine time)."""
 
@@ -102,6 +105,8 @@ class Ledger:
         self.path = path
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"
         self._lock = threading.RLock()
+        self._lines: list[dict[str, Any]] = []
+        self.log_path = path.with_suffix(".log")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
@@ -112,8 +117,12 @@ class Ledger:
                 self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._migrate()
+            self._replay()
         except sqlite3.Error as error:
-            raise LedgerError(f"{path} cannot be opened as a journal ({error}); move it away to begin anew.") from error
+            raise LedgerError(
+                f"{path} cannot be opened as a journal ({error}); move it away, and {self.log_path.name} brings back "
+                "what it held."
+            ) from error
 
     def _migrate(self) -> None:
         with self._transaction() as db:
@@ -132,13 +141,55 @@ class Ledger:
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
                     yield self._db
+                    self._write_log()
                     self._db.execute("COMMIT")
                 except BaseException:
+                    self._lines.clear()
                     with contextlib.suppress(sqlite3.Error):  # a full disk rolls back by itself
                         self._db.execute("ROLLBACK")
                     raise
             except sqlite3.Error as error:
                 raise LedgerError(f"{self.path} cannot be written ({error}); see to disk space and rights.") from error
+
+    # --- the log ------------------------------------------------------------------------------------------------
+
+    def _write_log(self) -> None:
+        """Put what the transaction appends on the disk a second time, before it is committed."""
+        if not self._lines:
+            return
+        text = "".join(f"\n{json.dumps(line, ensure_ascii=False)}" for line in self._lines)
+        self._lines.clear()
+        try:
+            with self.log_path.open("a", encoding="utf-8") as file:
+                file.write(text)  # begins with a line end, so that a half-written line before it spoils nothing
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise LedgerError(f"{self.log_path} cannot be written ({error}); see to disk space and rights.") from error
+
+    def _replay(self) -> None:
+        """Bring back what the log has and the database lost: a damaged last page, or the whole file moved away."""
+        if not self.log_path.is_file():
+            return
+        with self._transaction() as db:
+            is_new = db.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is None
+            with self.log_path.open("rb") as file:
+                if not is_new:
+                    file.seek(max(0, self.log_path.stat().st_size - TAIL_BYTES))
+                lines = file.read().split(b"\n")
+            for line in lines:
+                with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that was cut short
+                    self._replay_line(db, json.loads(line))
+
+    @staticmethod
+    def _replay_line(db: sqlite3.Connection, line: dict[str, Any]) -> None:
+        if "request" in line:
+            columns = ("run_id", "fingerprint", "endpoint", "take", "model", "tier", "seconds", "created_at", "request")
+            db.execute("INSERT OR IGNORE INTO runs VALUES (?,?,?,?,?,?,?,?,?)", [line[name] for name in columns])
+            return
+        key = (line["run_id"], line["at"], line["kind"])
+        if not db.execute("SELECT 1 FROM records WHERE run_id=? AND at=? AND kind=?", key).fetchone():
+            db.execute("INSERT INTO records (run_id, at, kind, data) VALUES (?,?,?,?)", (*key, line["data"]))
 
     def close(self) -> None:
         """Close the file; what was appended is safe without it."""
@@ -165,13 +216,19 @@ class Ledger:
                 return self._state(found["run_id"]), True
             if plan.budget is not None:
                 self._reserve(plan)
-            db.execute(
-                "INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?)",
-                (
-                    *(plan.run_id, plan.fingerprint, plan.endpoint, plan.take, plan.model, plan.tier, plan.seconds),
-                    *(plan.at, json.dumps(plan.request, ensure_ascii=False)),
-                ),
-            )
+            columns = {
+                "run_id": plan.run_id,
+                "fingerprint": plan.fingerprint,
+                "endpoint": plan.endpoint,
+                "take": plan.take,
+                "model": plan.model,
+                "tier": plan.tier,
+                "seconds": plan.seconds,
+                "created_at": plan.at,
+                "request": json.dumps(plan.request, ensure_ascii=False),
+            }
+            db.execute("INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?)", list(columns.values()))
+            self._lines.append(columns)
             self._insert(db, plan.run_id, Record("planned", plan.at, plan.data))
             return self._state(plan.run_id), False
 
@@ -196,12 +253,24 @@ class Ledger:
                 self._insert(db, run_id, record)
             return self._state(run_id)
 
-    @staticmethod
-    def _insert(db: sqlite3.Connection, run_id: str, record: Record) -> None:
+    def start_sending(self, run_id: str, record: Record) -> RunState | None:
+        """Record that a planned run is about to be sent; None if it is not planned any more.
+
+        The one gate in front of the call that costs money: look and record are one transaction, so that two cells, two
+        threads or two kernels with the same request cannot both pass.
+        """
+        with self._transaction() as db:
+            if self._state(run_id).phase is not RunPhase.PLANNED:
+                return None
+            self._insert(db, run_id, record)
+            return self._state(run_id)
+
+    def _insert(self, db: sqlite3.Connection, run_id: str, record: Record) -> None:
+        data = json.dumps(dict(record.data), ensure_ascii=False)
         db.execute(
-            "INSERT INTO records (run_id, at, kind, data) VALUES (?,?,?,?)",
-            (run_id, record.at, record.kind, json.dumps(dict(record.data), ensure_ascii=False)),
+            "INSERT INTO records (run_id, at, kind, data) VALUES (?,?,?,?)", (run_id, record.at, record.kind, data)
         )
+        self._lines.append({"run_id": run_id, "at": record.at, "kind": record.kind, "data": data})
 
     # --- reading ------------------------------------------------------------------------------------------------
 

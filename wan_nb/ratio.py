@@ -1,10 +1,17 @@
-"""An exact shape out of a service that gives none: which sizes can come out at all, and the least lossy way to yours.
+"""An exact shape out of a service that gives none: the ways there are, and the one that loses least.
 
-The service rounds both sides, so an exact 3:4 rarely comes out. Two things help: crop or pad the *input*, so that a
-better size comes out, and crop or pad the *output* by its last few pixels. `reach` tries every size there is and ranks
-the ways by one aim, the **least loss**: the share of your picture that is no longer seen, and of the final video that
-is not your picture. Each step's share is counted in full: kept = product of the steps' smaller areas over their larger
-ones; loss = 1 - kept. Equal losses: the less stretched one, then the larger one.
+The service rounds both sides, so an exact 3:4 rarely comes out. Two things help: crop or pad the *picture*, so that a
+better size comes out, and crop or pad the *video* by its last few pixels. `reach` tries every size that can come out
+and ranks the ways by one aim, the **least loss**: 1 - seen × used × filled × shape, where
+
+- *seen* is the share of your picture that is still seen (what a crop of the picture or of the video takes away),
+- *used* is the share of the tier's pixels, which are what you pay for, that show your picture in the end,
+- *filled* is the share of the finished video that is your picture (what padding takes away),
+- *shape* is the smaller of picture's and output's ratio over the larger: what the service stretches.
+
+So what is cropped from the video counts twice (seen and used), and so does padding of the picture (used and filled):
+crop before, pad after. Each step counts in full, also where a crop takes padding. Equal losses: the less stretched one,
+then the larger one.
 
 Integers and fractions only. This module computes; `wan_nb.mend` and `wan_nb.video_edit` do.
 """
@@ -12,86 +19,381 @@ Integers and fractions only. This module computes; `wan_nb.mend` and `wan_nb.vid
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
-from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 from wan_nb import tables
 from wan_nb.boxes import Box, Ratio, inner_box, outer_canvas, read_ratio
 from wan_nb.catalog import ModelSpec, get_model
 from wan_nb.errors import GeometryError, MediaError
 from wan_nb.geometry import DOCUMENTED_RULE, RULES, Drift, Size, get_rule, predict, stretch, tier_area
+from wan_nb.lattice import Reachable, lattice
 from wan_nb.media import load
 
 Action = Literal["none", "crop", "pad"]
-
-WIDEST = 8
-"""Longer over shorter side up to which sizes are listed: the widest input that a document names (S001)."""
 
 EVEN = 2
 """Videos in 4:2:0 are cut and padded at even pixels."""
 
 
-# --- what can come out ------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One crop or pad, or none."""
+
+    action: Action
+    """What is done."""
+    before: Size
+    """Pixels that go in."""
+    after: Size
+    """Pixels that come out."""
+    box: Box
+    """Crop: what is kept, in the old picture. Pad: where the old picture lies in the new one."""
+
+    @classmethod
+    def of(
+        cls, action: Action, whole: Size, *, ratio: Ratio | None = None, size: Size | None = None, step: int = 1
+    ) -> Step:
+        """Return the step that gives a ratio or a size, in the middle.
+
+        Raises:
+            GeometryError: If whole pixels (or even ones) cannot give it.
+        """
+        if action == "pad":
+            after, box = outer_canvas(whole, ratio=ratio, size=size, step=step)
+        else:
+            box = inner_box(whole, ratio=ratio, size=size, step=step)
+            after = Size(box[2] - box[0], box[3] - box[1])
+        return cls("none" if after == whole else action, whole, after, box)
+
+    @property
+    def kept(self) -> Fraction:
+        """The smaller area over the larger one."""
+        areas = self.before.area, self.after.area
+        return Fraction(min(areas), max(areas))
+
+    @property
+    def loss_percent(self) -> float:
+        """Crop: share of the old area that is gone. Pad: share of the new area that is padding."""
+        return float(100 * (1 - self.kept))
+
+    @property
+    def pixels(self) -> int:
+        """Columns and rows that go or come, together."""
+        return sum(abs(old - new) for old, new in zip(self.before, self.after, strict=True))
+
+    def __str__(self) -> str:
+        if self.action == "none":
+            return "as it is"
+        what = "lost" if self.action == "crop" else "padding"
+        return f"{self.action} to {self.after} at {self.box[:2]}, {self.loss_percent:.2f} % {what}"
 
 
 @dataclass(frozen=True, slots=True)
-class Reachable:
-    """A size that comes out of some picture, and out of which."""
+class Choice:
+    """One way to the exact shape: what to do to the picture, what comes out, what to do to the video."""
 
-    size: Size
-    """The output."""
-    low: Fraction
-    """Narrowest shape of an input that gives it (whether just this one does, says `predict`)."""
-    high: Fraction
-    """Widest shape of an input that gives it (likewise)."""
+    input: Step
+    """What is done to the picture before it is sent."""
+    output: Size
+    """What the rule says will come out."""
+    finish: Step
+    """What is done to the video."""
+
+    tier: str
+    """Resolution tier."""
 
     @property
-    def keeps_shape(self) -> bool:
-        """Whether an input of the output's own shape gives it: then nothing is stretched, however often it is made."""
-        return self.low <= self.size.ratio <= self.high
+    def seen(self) -> Fraction:
+        """Share of the picture that is still seen."""
+        return math.prod((each.kept for each in (self.input, self.finish) if each.action == "crop"), start=Fraction(1))
+
+    @property
+    def filled(self) -> Fraction:
+        """Share of the finished video that is the picture."""
+        return math.prod((each.kept for each in (self.input, self.finish) if each.action == "pad"), start=Fraction(1))
+
+    @property
+    def used(self) -> Fraction:
+        """Share of the tier's pixels that show the picture in the end; those beyond the tier's do not count."""
+        used = min(Fraction(self.output.area, tier_area(self.tier)), Fraction(1))
+        used *= self.input.kept if self.input.action == "pad" else 1
+        return used * (self.finish.kept if self.finish.action == "crop" else 1)
+
+    @property
+    def kept(self) -> Fraction:
+        """What the aim makes most: seen × used × filled × shape."""
+        return self.seen * self.used * self.filled / stretch(self.input.after, self.output)
+
+    @property
+    def loss_percent(self) -> float:
+        """What the aim makes least: 1 - kept."""
+        return float(100 * (1 - self.kept))
+
+    @property
+    def stretched(self) -> Drift:
+        """How far the service changes the shape of the picture it gets."""
+        return Drift(self.input.after.ratio, self.output)
+
+    @property
+    def rank(self) -> tuple[Fraction, Fraction, int]:
+        """Least loss first; equal ones by how little is stretched, then by size."""
+        return 1 - self.kept, stretch(self.input.after, self.output), -self.finish.after.area
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules that predict this output: the more, the safer the way."""
+        return tuple(name for name in RULES if predict(self.input.after, self.tier, name) == self.output)
+
+    def __str__(self) -> str:
+        return f"picture: {self.input}\ncomes out: {self.output}\nvideo: {self.finish}"
 
 
-@lru_cache(maxsize=32)
-def lattice(tier: str, rule: str = DOCUMENTED_RULE) -> tuple[Reachable, ...]:
-    """Return every size that a rule gives at a tier, for inputs from 1:8 to 8:1, narrow to wide.
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The ways to an exact shape, best first; the answer of `reach`."""
+
+    wanted: Fraction
+    """Width over height."""
+    source: Size
+    """Size of the picture."""
+    tier: str
+    """Resolution tier."""
+    rule: str
+    """Rule that predicts the outputs."""
+    choices: tuple[Choice, ...]
+    """The best of each kind, least loss first."""
+    exact: Size | None = None
+    """Pixels that were asked for, where a size was: the finished video is scaled to it."""
+    model: str = ""
+    """Model id, where one was given."""
+
+    @property
+    def best(self) -> Choice:
+        """The way with the least loss."""
+        return self.choices[0]
+
+    @property
+    def plain(self) -> Size:
+        """What comes out if nothing is done."""
+        return predict(self.source, self.tier, self.rule)
+
+    @property
+    def text(self) -> str:
+        """The question and the plain answer, in a line."""
+        shape = f"{self.wanted.numerator}:{self.wanted.denominator}"
+        drifted = Drift(self.wanted, self.plain)
+        told = f"that is {drifted} off {shape}" if drifted.pixels else f"exactly {shape}"
+        model = f"{self.model}, " if self.model else ""
+        return f"{shape} from {self.source} ({model}{self.tier}, rule {self.rule}): {self.plain} comes out, {told}."
+
+    def code(self, choice: Choice | None = None) -> str:
+        """Return the Python that goes a way, for a `picture` and the `video` that comes out.
+
+        Example:
+            >>> print(reach("3:4", source="750x1000", tier="720P", padding=False).code())
+            picture = wan.crop(picture, size='750x998')
+            video = video.crop(size='828x1104')
+        """
+        choice = choice or self.best
+        lines = []
+        if choice.input.action != "none":
+            lines.append(f"picture = wan.{choice.input.action}(picture, size='{_plain(choice.input.after)}')")
+        scale = f", scale_to='{_plain(self.exact)}'" if self.exact and self.exact != choice.finish.after else ""
+        if choice.finish.action != "none" or scale:
+            action = "pad" if choice.finish.action == "pad" else "crop"
+            lines.append(f"video = video.{action}(size='{_plain(choice.finish.after)}'{scale})")
+        return "\n".join(lines) or "# nothing to do"
+
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Return the names of the columns, and a row a choice."""
+        return (
+            ("picture", "comes out", "video", "result", "seen", "used", "filled", "stretched", "loss", "rules"),
+            [self._row(each) for each in self.choices],
+        )
+
+    def _row(self, each: Choice) -> tuple[str, ...]:
+        result = str(each.finish.after)
+        if self.exact and self.exact != each.finish.after:
+            result += f" scaled × {self.exact.width / each.finish.after.width:.3f}"
+        shares = (f"{float(100 * share):.1f} %" for share in (each.seen, each.used, each.filled))
+        stretched = f"{each.stretched.percent:+.2f} %" if each.stretched.pixels else "no"
+        steps = (str(each.input), str(each.output), str(each.finish))
+        return (*steps, result, *shares, stretched, f"{each.loss_percent:.2f} %", ", ".join(each.rules))
+
+    def __str__(self) -> str:
+        return f"{self.text}\n{tables.as_text(*self.table())}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        below = (
+            "loss = 1 - seen × used × filled × shape, least first: seen is your picture's share that is still seen, "
+            "used the share of the tier's pixels that show it, filled the share of the finished video that it fills."
+        )
+        return tables.as_html(*self.table(), above=self.text, below=below, strong=0)
+
+
+def reach(
+    wanted: Ratio,
+    *,
+    source: object,
+    model: str = "",
+    tier: str = "",
+    rule: str = "",
+    padding: bool = True,
+) -> Reach:
+    """Say how to get exactly this shape (or size) out of this picture, with the least loss.
+
+    Args:
+        wanted: ``"3:4"``, ``"1.85"``, ``Fraction(9, 16)`` …; or a size such as ``"1080x1350"`` or ``Size(1080, 1350)``,
+            which is its shape, and a last scaling.
+        source: The picture: a `Size`, (width, height), ``"750x1000"``, or anything `wan_nb.load` takes.
+        model: Model id or alias: gives the tier, the rule and the bounds of the input where they are not given.
+        tier: ``"480P"``, ``"720P"`` or ``"1080P"``; 720P where neither model nor tier is given.
+        rule: A name in `wan_nb.geometry.RULES`; the documented one where not given.
+        padding: Whether bars are acceptable; False leaves the ways that only crop.
+
+    Returns:
+        The best way of each kind: crop or pad the picture (or neither), crop or pad the video (or neither).
 
     Raises:
-        GeometryError: If the tier or rule does not exist.
+        GeometryError: If whole pixels cannot have that shape, or the tier or rule does not exist.
+        MediaError: If the picture cannot be read, or is an address.
+        ConfigError: If the catalogue does not have the model.
 
     Example:
-        >>> sizes = lattice("720P")
-        >>> len(sizes), str(sizes[0].size), Size(816, 1088) in {each.size for each in sizes}
-        (270, '336×2704', False)
+        >>> print(reach("3:4", source="750x1000", tier="720P", padding=False).best)
+        picture: crop to 750×998 at (0, 1), 0.20 % lost
+        comes out: 832×1104
+        video: crop to 828×1104 at (2, 0), 0.48 % lost
     """
-    area, chosen = tier_area(tier), get_rule(rule)
-    found: list[Reachable] = []
-    for low, high in pairwise(_marks(area, rule)):
-        middle = (low + high) / 2
-        for at, start, end in ((low, low, low), (middle, low, high)):
-            size = chosen.size(Size(at.numerator, at.denominator), area)
-            if found and found[-1].size == size:
-                found[-1] = Reachable(size, found[-1].low, end)
-            else:
-                found.append(Reachable(size, start, end))
-    return tuple(found)
+    spec = get_model(model) if model else None
+    whole = _measured(source)
+    shape = read_ratio(wanted)
+    tier = tier or (spec.default_tier if spec else "720P")
+    rule = rule or (spec.rule if spec else DOCUMENTED_RULE)
+    search = _Search(whole, shape, tier, rule, _bounds(spec))
+    choices = sorted(set(search.choices(("crop", "pad") if padding else ("crop",))), key=lambda each: each.rank)
+    if not choices:
+        Step.of("crop", predict(whole, tier, rule), ratio=shape, step=EVEN)  # says why, and what is near
+        raise GeometryError(f"{shape.numerator}:{shape.denominator} cannot come out of {whole}; give a larger picture.")
+    return Reach(shape, whole, tier, rule, tuple(choices), _asked_size(wanted), spec.id if spec else "")
 
 
-def _marks(area: int, rule: str) -> list[Fraction]:
-    """Return the shapes at which the output may change, in order: between two of them it is the same."""
-    chosen = get_rule(rule)
-    marks = {Fraction(1, WIDEST), Fraction(WIDEST)}
-    for times in range(1, math.isqrt(area * WIDEST) // chosen.step + 2):
-        at = Fraction((2 * chosen.step * times - chosen.early) ** 2, 4 * area)  # the square of a side's threshold
-        marks |= {each for each in (at, 1 / at) if Fraction(1, WIDEST) < each < WIDEST}
-    if chosen.fills:
-        for low, high in pairwise(sorted(marks)):
-            middle = (low + high) / 2
-            floored = chosen.size(Size(middle.numerator, middle.denominator), area)
-            sizes = chosen.filled(floored, area) if False else _pair(chosen, middle, area)
-            turn = _root(sizes[0].ratio * sizes[1].ratio)
-            marks |= {turn} if low < turn < high else set()
-    return sorted(marks)
+def _plain(size: Size) -> str:
+    return f"{size.width}x{size.height}"
+
+
+def _asked_size(wanted: Ratio) -> Size | None:
+    """Return the pixels, where a size was asked for and not a ratio: two numbers of which one is at least 240."""
+    try:
+        size = Size.of(wanted)  # type: ignore[arg-type]
+    except GeometryError:
+        return None
+    return size if max(size) >= 240 else None
+
+
+def _measured(source: object) -> Size:
+    try:
+        return Size.of(source)  # type: ignore[arg-type]
+    except GeometryError:
+        media = load(source)
+    if media.error:
+        raise MediaError(media.error)
+    if media.size is None:
+        raise MediaError(f"{media.name} is an address and not fetched; give its size instead: source='750x1000'.")
+    return media.size
+
+
+def _bounds(spec: ModelSpec | None) -> tuple[float, float, float]:
+    """Return the least and greatest side of an input, and its widest shape, by the widest text there is."""
+    if spec is None:
+        return 1, math.inf, math.inf
+    return *spec.image.side.outer, spec.image.max_ratio or math.inf
+
+
+class _Search:
+    """Looks for the best way of each kind among all sizes that can come out."""
+
+    def __init__(self, source: Size, shape: Fraction, tier: str, rule: str, bounds: tuple[float, float, float]) -> None:
+        self.source, self.shape, self.tier, self.bounds = source, shape, tier, bounds
+        self.area, self.rule = tier_area(tier), get_rule(rule)
+        self.sizes = lattice(tier, rule)
+
+    def choices(self, actions: tuple[Action, ...]) -> Iterator[Choice]:
+        """Yield what leaves the picture as it is, and the best of each of the four kinds."""
+        plain = Step("none", self.source, self.source, (0, 0, *self.source))
+        for finish in actions:
+            if found := self._finished(plain, self.rule.size(self.source, self.area), finish):
+                yield found
+            for action in actions:
+                if best := self._best(action, finish):
+                    yield best
+
+    def _best(self, action: Action, finish: Action) -> Choice | None:
+        best: Choice | None = None
+        bounds = [(self._bound(each, action, finish), each) for each in self.sizes]
+        for bound, each in sorted(bounds, key=lambda pair: -pair[0]):
+            if best is not None and bound < best.kept:
+                return best
+            step = self._input(action, each)
+            found = self._finished(step, each.size, finish) if step else None
+            if found and (best is None or found.rank < best.rank):
+                best = found
+        return best
+
+    def _bound(self, each: Reachable, action: Action, finish: Action) -> float:
+        """Return what a way through this size keeps at most, were pixels as fine as one likes."""
+        own, final = float(self.source.ratio), float(each.size.ratio / self.shape)
+        begin = min(1.0, float(each.high) / own, own / float(each.low))
+        end = min(final, 1 / final)
+        most = begin ** (2 if action == "pad" else 1) * end ** (2 if finish == "crop" else 1)
+        return most * min(1.0, each.size.area / self.area) + 1e-9  # floats: a little above is as good
+
+    def _finished(self, step: Step, output: Size, finish: Action) -> Choice | None:
+        try:
+            return Choice(step, output, Step.of(finish, output, ratio=self.shape, step=EVEN), self.tier)
+        except GeometryError:  # this size has no even box of that shape; others may
+            return None
+
+    def _input(self, action: Action, each: Reachable) -> Step | None:
+        """Return the best crop or pad of the picture after which this size comes out: the first that fits."""
+        low, high, widest = self.bounds
+        for size in self._outwards(each) if action == "pad" else self._inwards(each):
+            if self.rule.size(size, self.area) == each.size:
+                bounded = low <= min(size) and max(size) <= high and max(size) <= widest * min(size)
+                return Step.of(action, self.source, size=size) if bounded or size == self.source else None
+        return None
+
+    def _inwards(self, each: Reachable) -> Iterator[Size]:
+        """Yield the boxes that can be best, best first, walking along the side that need not be cut.
+
+        A column less loses as much as it saves in stretching, until the box has the output's own shape: equal losses,
+        so the one that stretches least comes first.
+        """
+        yield self.source
+        long, short, limit, own, turned = self._lying(each)
+        for high in range(short, 0, -1):
+            near, most = math.ceil(own * high), math.floor(limit * high)
+            for wide in (near, near + 1, most, most - 1):  # the ends of the range may lie outside it
+                if 0 < wide <= long:
+                    yield Size(high, wide) if turned else Size(wide, high)
+
+    def _outwards(self, each: Reachable) -> Iterator[Size]:
+        """Yield the canvases that can be best, smallest first, up to twice the side."""
+        yield self.source
+        long, short, limit, _, turned = self._lying(each)
+        for wide in range(long, 2 * long + 1):
+            high = max(short, math.ceil(wide / limit))
+            for each_high in (high, high + 1):
+                yield Size(each_high, wide) if turned else Size(wide, each_high)
+
+    def _lying(self, each: Reachable) -> tuple[int, int, Fraction, Fraction, bool]:
+        """Turn it so that the side that is too long lies: that side, the other, the longest and best shape, turned?"""
+        wide, high = self.source
+        own = min(max(each.size.ratio, each.low), each.high)
+        if self.source.ratio >= each.high:
+            return wide, high, each.high, own, False
+        return high, wide, 1 / each.low, 1 / own, True

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from html import escape
 
 from wan_nb.client import Client, TaskRow
+from wan_nb.clock import Clock
 from wan_nb.errors import ConfigError
 from wan_nb.record import RunState
+from wan_nb.retry import patiently
 from wan_nb.task import TaskStatus
 
 BEFORE_S = 60.0
@@ -64,11 +67,14 @@ class Candidates(list[Candidate]):
         return f"<table><tr><th>task</th><th>status</th><th>made</th><th>prompt</th></tr>{rows}</table>"
 
 
-async def find_candidates(client: Client, state: RunState, sent_at: float, known: Iterable[str]) -> Candidates:
+async def find_candidates(
+    client: Client, clock: Clock, state: RunState, sent_at: float, known: Iterable[str]
+) -> Candidates:
     """Look through the service's list for tasks that an ambiguous run may be.
 
     Args:
         client: Calls to the endpoint that it was sent to.
+        clock: Speed of service time, for waits between tries.
         state: The run.
         sent_at: Epoch seconds of the sending, by our clock.
         known: Task ids that other runs here have.
@@ -83,11 +89,11 @@ async def find_candidates(client: Client, state: RunState, sent_at: float, known
         )
     known = set(known)
     found = Candidates()
-    for row in await _rows(client, state.model):
+    for row in await _rows(client, clock, state.model):
         after_s = None if row.created_at is None else row.created_at - (sent_at + client.ahead_s)
         if row.task_id in known or (after_s is not None and not -BEFORE_S <= after_s <= AFTER_S):
             continue
-        snapshot = await client.get(row.task_id)
+        snapshot = await patiently(clock, partial(client.get, row.task_id))
         created = None if row.created_at is None else datetime.fromtimestamp(row.created_at, UTC)
         ours = str(state.request.get("prompt") or "")
         same = _same_prompt(ours, snapshot.orig_prompt)
@@ -104,11 +110,12 @@ def _same_prompt(ours: str, theirs: str) -> bool | None:
     return theirs == ours or (len(theirs) >= 500 and ours.startswith(theirs))
 
 
-async def _rows(client: Client, model: str) -> list[TaskRow]:
+async def _rows(client: Client, clock: Clock, model: str) -> list[TaskRow]:
     """Read every page of the last 24 hours; dates are compared here, since the filter's time zone is not documented."""
     rows: list[TaskRow] = []
     for page in range(1, MAX_PAGES + 1):
-        part, pages = await client.list_tasks(model_name=model, page_no=page, page_size=PAGE_SIZE)
+        ask = partial(client.list_tasks, model_name=model, page_no=page, page_size=PAGE_SIZE)
+        part, pages = await patiently(clock, ask)
         rows += part
         if page >= pages or not part:
             break

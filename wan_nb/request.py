@@ -279,6 +279,11 @@ class VideoRequest:
                 lines.append(f"    {each.name}={shown!r},")
         return "\n".join(("wan.VideoRequest(", *lines, ")"))
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from wan_nb.widgets.preview import request_html
+
+        return {"text/plain": repr(self), "text/html": request_html(self)}
+
     def __repr__(self) -> str:
         parts = []
         for each in fields(self):

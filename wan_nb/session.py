@@ -16,6 +16,7 @@ import weakref
 from collections.abc import Iterable
 from concurrent.futures import Future
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -34,6 +35,7 @@ from wan_nb.pricing import Estimate, Money, estimate
 from wan_nb.problems import Place
 from wan_nb.record import LIFE_S, Record, RunPhase, RunState
 from wan_nb.request import VideoRequest
+from wan_nb.retry import patiently
 from wan_nb.run import Run
 from wan_nb.schedule import Usual
 from wan_nb.task import TaskStatus
@@ -82,6 +84,7 @@ class Session:
         self._inputs = KeptInputs(self.folder / "inputs")
         self.engine = Engine()
         self._runs: dict[str, Run] = {}
+        self._submitting = threading.Lock()
         self._follower = Follower(
             engine=self.engine,
             client=Client(endpoint, transport=transport),
@@ -191,8 +194,11 @@ class Session:
         if state.phase is RunPhase.PLANNED:
             for medium in request.media.values():
                 self._inputs.keep(medium)
-            self._follower.busy.add(run.id)  # from this moment on, leaving waits for it
-            self.engine.submit(self._follower.send(state.run_id, request))
+            with self._submitting:
+                is_first = run.id not in self._follower.busy
+                self._follower.busy.add(run.id)  # from this moment on, leaving waits for it
+            if is_first:
+                self.engine.submit(self._follower.send(state.run_id, request))
         else:
             self.engine.submit(self._follower.take_up(state))
         return run
@@ -288,7 +294,7 @@ class Session:
                 at=self.clock.now(),
                 request={"model": model} if model else {},
             )
-        snapshot = self.engine.run(self._follower.client.get(task_id))
+        snapshot = self.engine.run(patiently(self.clock, partial(self._follower.client.get, task_id)))
         if snapshot.status is TaskStatus.UNKNOWN:
             raise NotFoundError(
                 f"task {task_id} is not known to {self.endpoint.name}: it expired, or is of another region or account.",

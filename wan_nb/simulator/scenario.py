@@ -179,6 +179,7 @@ _UNAVAILABLE = "The service is temporarily unavailable, please try again later."
 
 SCENARIOS: Mapping[str, Scenario] = {
     "plain": Scenario(),
+    "small": Scenario(tier_area={"480P": 208 * 120, "720P": 320 * 180, "1080P": 480 * 270}),
     "throttled": Scenario(
         faults=(
             Fault("create", "status", count=3, status=429, code="Throttling.RateQuota", message=_THROTTLED),
@@ -209,4 +210,4 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "storage_refused": Scenario(result_origin="http://127.0.0.1:9"),
 }
-"""Ready scenarios by name: what a client must live through."""
+"""Ready scenarios by name: what a client must live through; ``small`` makes small videos, quickly."""
