@@ -1,4 +1,4 @@
-"""A real JupyterLab and a real Chromium for the browser tests: one of each for a whole test session."""
+"""A real JupyterLab and a real Chromium for the browser tests: one of each for their module."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _answers(lab: Lab) -> bool:
     return True
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     pytest.importorskip("jupyterlab", reason="browser tests need the package jupyterlab (extra: lab)")
     running = start_lab(tmp_path_factory.mktemp("lab"))
@@ -118,7 +118,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         running.process.wait(30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     found = shutil.which("chromium")
     if found is None:

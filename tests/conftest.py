@@ -16,6 +16,10 @@ import wan_nb as wan
 from wan_nb.simulator import Scenario
 
 
+collect_ignore = ["sdk_calls.py"]
+"""A script that needs the vendor's SDK; `test_witness_sdk` runs it."""
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No key of the person who runs the tests, and a working folder of their own."""

@@ -33,7 +33,7 @@ PROMPT = "A figure of spray paint steps off the wall and raps."
 
 
 def samples(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the arguments of every call, by name; ``frame.png``, ``last.png``, ``song.wav``, ``clip.mp4`` are there."""
+    """Return the arguments of every call, by name; the folder has frame.png, last.png, song.wav and clip.mp4."""
     absolute, relative = f"file://{folder}/frame.png", "file://./frame.png"
     encoded = base64.b64encode((folder / "frame.png").read_bytes()).decode()
     i2v = {"prompt": PROMPT, "prompt_extend": True, "negative_prompt": "", "seed": 12345}

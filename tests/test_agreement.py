@@ -85,7 +85,8 @@ class Bench:
 
         clock = Clock(speed=60, now=lambda: self._now)
         scenario = Scenario(limits=Limits(running=1000, enforced=False), job_s=30, stand_in=(320, 240))
-        self._simulator = Simulator(self._folder / f"{next(self._numbers)}", clock=clock, scenario=scenario, render=render)
+        folder = self._folder / f"{next(self._numbers)}"
+        self._simulator = Simulator(folder, clock=clock, scenario=scenario, render=render)
         endpoint = Endpoint("simulator", "http://simulator/api/v1", Secret("sk-1"), is_simulated=True)
         self._client = Client(endpoint, transport=httpx.ASGITransport(self._simulator.app))
         self._uploaded: dict[tuple[str, str], str] = {}

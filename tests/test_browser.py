@@ -73,6 +73,20 @@ def test_a_form_filled_and_submitted_ends_in_a_playing_video(page: Any, lab: Lab
     assert (info.fps, info.duration_s) == (30.0, 5.0)
 
 
+def test_the_first_notebook_from_top_to_a_playing_video(page: Any, lab: Lab) -> None:
+    """What a newcomer opens first: all cells run, the form at its end is submitted, and its video plays."""
+    shutil.copy(REPOSITORY / "notebooks" / "00_start_here.ipynb", lab.folder)
+    open_notebook(page, lab, "00_start_here.ipynb")
+    assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    submit = page.locator(".wan-submit")
+    submit.scroll_into_view_if_needed()
+    assert submit.inner_text() == "Submit — simulated, free"
+    submit.click()
+    page.wait_for_function(PLAYS)
+    videos = sorted((lab.folder / "wan_runs" / "simulated" / "videos").glob("*.mp4"))
+    assert [probe(path).size for path in videos] == [Size(880, 1024), Size(576, 672)]
+
+
 def test_wrong_input_is_said_beside_its_field(page: Any, lab: Lab, portrait: Path) -> None:
     open_form(page, lab, "wrong")
     give(page, "first-frame", "grace_hoper.jpg")

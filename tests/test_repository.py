@@ -24,9 +24,12 @@ FREE = {"errors", "clock"}
 ALLOWED: dict[str, set[str]] = {
     "tables": set(),
     "geometry": {"tables"},
-    "lattice": {"geometry"},
-    "ratio": {"boxes", "catalog", "geometry", "lattice", "media", "tables"},
+    "sizes": {"geometry"},
+    "drawing": {"boxes", "geometry"},
+    "ratio": {"boxes", "catalog", "drawing", "geometry", "media", "sizes", "tables"},
+    "plots": {"boxes", "geometry", "sizes"},
     "catalog": {"geometry"},
+    "calibration": {"catalog", "geometry", "record", "tables"},
     "pricing": set(),
     "boxes": {"geometry"},
     "pixels": {"boxes", "geometry"},
@@ -47,13 +50,16 @@ ALLOWED: dict[str, set[str]] = {
     "advice": set(),
     "retry": set(),
     "recover": {"client", "record", "retry", "task"},
+    "tasks": {"client", "retry", "tables"},
     "kept": {"media"},
     "preview": {"geometry", "pricing", "problems", "record", "request", "schedule", "widgets"},
     "history": {"pricing", "record", "widgets"},
     "follow": {"recover", "retry", "client", "engine", "ledger", "record", "request", "schedule", "task", "video"},
-    "run": {"advice", "engine", "geometry", "pricing", "record", "schedule", "video", "widgets"},
+    "finish": {"geometry", "pixels", "video", "video_edit"},
+    "run": {"advice", "engine", "finish", "geometry", "pricing", "record", "schedule", "video", "widgets"},
     "session": {
-        "client", "endpoint", "engine", "follow", "geometry", "history", "kept", "ledger", "preview", "retry", "task",
+        "calibration", "client", "endpoint", "engine", "follow", "geometry", "history", "kept", "ledger", "preview",
+        "retry", "task", "tasks",
         "media", "pricing", "problems", "record",
         "request", "run", "schedule", "widgets",
     },
@@ -63,7 +69,7 @@ ALLOWED: dict[str, set[str]] = {
     "simulator": {"catalog", "video"},
     "widgets": {
         "advice", "catalog", "content", "geometry", "media", "pixels", "pricing", "problems", "record", "request",
-        "run", "schedule", "session", "task", "video",
+        "ratio", "run", "schedule", "session", "task", "video",
     },
 }  # fmt: skip
 """Who may import whom, beyond `FREE`: effects at the rim, values in the middle (arrows of the design)."""

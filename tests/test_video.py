@@ -299,6 +299,19 @@ def test_pad_with_blur_keeps_the_middle_sharp(clip: Path, tmp_path: Path) -> Non
         assert whole[: top - 8].mean() > 24
 
 
+def test_a_last_scaling_keeps_the_shape(clip: Path, tmp_path: Path) -> None:
+    info = video_edit.crop(clip, tmp_path / "zoom.mp4", box=(52, 30, 156, 90), scale_to=WIDE)
+    assert (info.size, info.frames) == (Size(*WIDE), 60)
+    middle = video.frame(clip, 30).crop((52, 30, 156, 90)).resize(WIDE, Image.Resampling.LANCZOS)
+    assert noise(np.asarray(middle), np.asarray(video.frame(info.path, 30))) < 4
+    assert packets(clip) == packets(info.path)
+    padded = video_edit.pad(clip, tmp_path / "pad.mp4", ratio="1:1", fill="blur", scale_to="104x104")
+    assert padded.size == Size(104, 104)
+    for wrong in ("104x100", "105x105"):
+        with pytest.raises(GeometryError, match="even sides of the same ratio"):
+            video_edit.pad(clip, tmp_path / "no.mp4", ratio="1:1", scale_to=wrong)
+
+
 def test_trim_keeps_frames_and_shifts_time(counted: Path, uneven: Path, tmp_path: Path) -> None:
     info = video_edit.trim(counted, tmp_path / "out.mp4", 0.2, 0.5)
     assert [number_of(p) for _, p in video.pictures(info.path)] == list(range(6, 15))

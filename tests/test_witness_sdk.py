@@ -31,8 +31,11 @@ SCRIPT = Path(__file__).parent / "sdk_calls.py"
 OLD = Path(os.environ.get("WAN_NB_SDK_OLD") or Path(sys.prefix) / "dashscope-1.25.16")
 INSTALL = f"{sys.executable} -m pip install --no-deps --target {OLD} dashscope==1.25.16"
 FORMS = ("call", "async_call, fetch, wait", "aio call", "aio async_call, fetch, wait")
-LACKS: Mapping[str, tuple[str, ...]] = {"newest": (), "1.25.16": ()}
-"""Samples that a version cannot make, by name: none."""
+LACKS: Mapping[str, Mapping[str, str]] = {
+    "newest": {},
+    "1.25.16": {"aio cancel": "sends GET where POST is documented, and is told 405; mended in later versions"},
+}
+"""What a version cannot do, by name of sample or form. No sample is missing in either."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ class Kiosk:
         self._lock = threading.Lock()
 
     def __call__(self, shot: Shot, target: Path) -> None:
-        kind = (shot.size, shot.seconds, shot.sound, shot.audio, shot.clip, shot.last is None, shot.watermark, shot.shots)
+        files = (shot.audio, shot.clip, shot.last is None)
+        kind = (shot.size, shot.seconds, shot.sound, shot.watermark, shot.shots, *files)
         with self._lock:
             lock, files = self._made.setdefault(kind, (threading.Lock(), []))
         with lock:
@@ -116,7 +120,7 @@ def run(folder: Path, old: Path | None) -> Iterator[Report]:
     scenario = Scenario(
         timing=Timing(pending_s=36),
         job_s=54,
-        limits=Limits(running=200, submits_per_s=1000),
+        limits=Limits(running=200, enforced=False),  # a service second is 17 ms here
         tier_area={"480P": 208 * 120, "720P": 320 * 180, "1080P": 480 * 270},
     )
     with Simulator(folder / "service", clock=Clock(speed=60), scenario=scenario, render=Kiosk()) as simulator:
@@ -125,7 +129,7 @@ def run(folder: Path, old: Path | None) -> Iterator[Report]:
         if old:
             environment["PYTHONPATH"] = str(old)
         words = [sys.executable, str(SCRIPT), simulator.base_url, str(folder)]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=120, env=environment)
+        done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=120, env=environment)
         assert done.returncode == 0, done.stderr[-3000:]
         lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         version = next(line["version"] for line in lines if line["name"] == "version")
@@ -146,11 +150,11 @@ def test_the_official_sdk(version: str, tmp_path: Path) -> None:
         assert report.version == version if old else int(report.version.split(".")[0]) >= 2
         every_sample_ends_in_its_video(report, LACKS[version])
         a_local_song_is_heard_and_then_silence(report)
-    list_cancel_and_upload_work(report)
+    list_cancel_and_upload_work(report, LACKS[version])
     errors_come_through(report)
 
 
-def every_sample_ends_in_its_video(report: Report, lacks: tuple[str, ...]) -> None:
+def every_sample_ends_in_its_video(report: Report, lacks: Mapping[str, str]) -> None:
     """Every call in four forms; each file looked at."""
     failures = [f"{line['name']}, {line['form']}: {line['raised']}" for line in report.lines if "raised" in line]
     failures = [failure for failure in failures if not failure.startswith("sk-")]
@@ -194,14 +198,16 @@ def a_local_song_is_heard_and_then_silence(report: Report) -> None:
         assert loudness(file, 0.5, SONG_S - 0.5) > 20 * loudness(file, SONG_S + 0.5, 4.5)
 
 
-def list_cancel_and_upload_work(report: Report) -> None:
+def list_cancel_and_upload_work(report: Report, lacks: Mapping[str, str]) -> None:
     """What the SDK reads out of the other calls."""
     for prefix in ("", "aio "):
-        cancelled = report.of("cancel", f"{prefix}cancel")
-        assert (cancelled["status"], cancelled["code"]) == (200, "")
-        assert report.of("canceled", f"{prefix}fetch")["output"]["task_status"] == "CANCELED"
-        listed = report.of("list", f"{prefix}list")
-        assert listed["status"] == 200
+        canceled = report.of("cancel", f"{prefix}cancel")
+        status = report.of("canceled", f"{prefix}fetch")["output"]["task_status"]
+        if f"{prefix}cancel" in lacks:
+            assert (canceled["status"], status) == (405, "PENDING")
+        else:
+            assert (canceled["status"], canceled["code"], status) == (200, "", "CANCELED")
+        assert report.of("list", f"{prefix}list")["status"] == 200
     again = report.of("cancel again", "cancel")
     assert (again["status"], again["code"]) == (400, "UnsupportedOperation")
     assert report.of("unknown", "fetch")["output"]["task_status"] == "UNKNOWN"

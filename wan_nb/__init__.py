@@ -18,6 +18,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wan_nb.calibration import Observation as Observation
+    from wan_nb.calibration import calibrate as calibrate
     from wan_nb.catalog import MODELS as MODELS
     from wan_nb.catalog import ModelSpec as ModelSpec
     from wan_nb.catalog import add_model as add_model
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from wan_nb.geometry import drift as drift
     from wan_nb.geometry import predict as predict
     from wan_nb.history import Runs as Runs
-    from wan_nb.lattice import lattice as lattice
     from wan_nb.media import Media as Media
     from wan_nb.media import load as load
     from wan_nb.mend import crop as crop
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from wan_nb.mend import scale_into as scale_into
     from wan_nb.mend import to_rgb as to_rgb
     from wan_nb.mend import upright as upright
+    from wan_nb.plots import plot_drift as plot_drift
+    from wan_nb.plots import plot_lattice as plot_lattice
+    from wan_nb.plots import plot_rules as plot_rules
     from wan_nb.preview import Preview as Preview
     from wan_nb.pricing import Money as Money
     from wan_nb.problems import Problem as Problem
@@ -49,17 +53,20 @@ if TYPE_CHECKING:
     from wan_nb.run import Video as Video
     from wan_nb.session import Session as Session
     from wan_nb.sharing import check_notebook as check_notebook
+    from wan_nb.sizes import lattice as lattice
+    from wan_nb.widgets.explorer import explorer as explorer
 
 _HOMES = {
+    "calibration": ("Observation", "calibrate"),
     "catalog": ("MODELS", "ModelSpec", "add_model"),
     "connect": ("gateway", "live", "simulated"),
     "engine": ("allow_nested_loops",),
     "errors": ("WanError",),
     "geometry": ("Size", "compare_rules", "drift", "predict"),
     "history": ("Runs",),
-    "lattice": ("lattice",),
     "media": ("Media", "load"),
     "mend": ("crop", "flatten", "pad", "scale_into", "to_rgb", "upright"),
+    "plots": ("plot_drift", "plot_lattice", "plot_rules"),
     "pricing": ("Money",),
     "problems": ("Problem",),
     "ratio": ("reach",),
@@ -67,6 +74,8 @@ _HOMES = {
     "run": ("Run", "Video"),
     "preview": ("Preview",),
     "session": ("Session",),
+    "sizes": ("lattice",),
+    "widgets.explorer": ("explorer",),
     "sharing": ("check_notebook",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -121,14 +121,14 @@ _ROWS = (
         "The inspection could not read the picture.", "", "Save it anew as JPEG or PNG, at most 8000 px a side.", "changed",
     ),
     _Row(
-        _PARAMETER, r"[Ii]mage|size",
-        "The picture does not fit.", "Sides, bytes or format are out of bounds.",
-        "See request.problems(); wan.scale_into(picture) mends sides.", "changed",
-    ),
-    _Row(
         _PARAMETER, r"[Dd]uration|Input should be|specification|Field required|must be set|must contain|Required parameter",
         "The body is not what the model takes.", "A value is out of range or a field is missing.",
         "See request.problems() and change the field that the message names.", "changed",
+    ),
+    _Row(
+        _PARAMETER, r"[Ii]mage|size",
+        "The picture does not fit.", "Sides, bytes or format are out of bounds.",
+        "See request.problems(); wan.scale_into(picture) mends sides.", "changed",
     ),
     _Row(_PARAMETER, "", "A value is not what the model takes.", "", "See the message and request.problems().", "changed"),
     _Row(
@@ -137,8 +137,8 @@ _ROWS = (
         "yes",
     ),
     _Row(
-        "InvalidURL", r"longer|larger|File type",
-        "The audio does not fit.", "It is too long, too large, or neither wav nor mp3.", "Trim or convert it.", "changed",
+        "InvalidURL", r"longer|shorter|larger|File type",
+        "The audio does not fit.", "It is too long, too short, too large, or neither wav nor mp3.", "Trim or convert it.", "changed",
     ),
     _Row("InvalidURL", "", "A medium's address is not good.", "", "Give a public http(s) address, or a local file.", "changed"),
     _Row(r"InvalidFile\..*|InvalidImage.*", "", _MEDIA, "Size, length, ratio or format is out of bounds.",
@@ -168,6 +168,12 @@ _ROWS = (
     _Row("IPInfringementSuspect", "", "It may infringe somebody's rights.", "A known figure, brand or face.",
          "Change the prompt or the picture.", "changed"),
     _Row("CustomRoleBlocked|FaqRuleBlocked", "", "A rule of your own account stopped it.", "", "Adjust the rule.", "changed"),
+    # no answer, or no such task
+    _Row("UNKNOWN", "", "The service does not know this task, here and now.",
+         "It is older than 24 hours, or of another account or region (tasks do not cross), or so new that it is not found yet.",
+         "A young task is asked about again by itself; otherwise look at region and key, or run.again().", "no"),
+    _Row("APIConnectionError|WaitTaskTimeout|HTTP 408", "", "The connection broke, or waiting ended too early.",
+         "The network, or a limit of the program that waited.", "Keep the task_id and ask again: session.resume().", "yes"),
     # 429
     _Row(r"Throttling\.AllocationQuota|insufficient_quota", "", "The quota is reached.", "", "Wait, or ask for more.", "later"),
     _Row(r"Throttling\.Concurrency", "", "Too many tasks run at once.", "", "Wait for a place.", "yes"),

@@ -11,11 +11,13 @@ import asyncio
 import base64
 import contextlib
 import json
+import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,7 +45,20 @@ _LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=16)
 _TIMEOUT = httpx.Timeout(60, connect=15, pool=None)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
+_UPLOAD_GOOD_S = 40 * 3600.0  # kept for 48 hours (FACTS §5); a task must still find it
+_POLICY_MARGIN_S = 30.0
+
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
+
+_UPLOAD_FORM = {
+    "OSSAccessKeyId": "oss_access_key_id",
+    "Signature": "signature",
+    "policy": "policy",
+    "x-oss-object-acl": "x_oss_object_acl",
+    "x-oss-forbid-overwrite": "x_oss_forbid_overwrite",
+}
+"""Fields of the upload form, with their names in the policy (FACTS §5)."""
 
 
 class Body:
@@ -130,6 +145,9 @@ class Client:
         self._creates = httpx.AsyncClient(limits=httpx.Limits(max_connections=8, max_keepalive_connections=0), **shared)
         # results come from another host, which must never see the key
         self._files = httpx.AsyncClient(limits=httpx.Limits(max_connections=4), **shared)
+        self._policies: dict[str, tuple[Mapping[str, Any], float]] = {}
+        self._uploads: dict[tuple[str, str], tuple[str, float]] = {}
+        self._uploading = asyncio.Lock()
         self.ahead_s = 0.0
         """Seconds that the server's clock is ahead of ours, by its last answer."""
 
@@ -142,16 +160,15 @@ class Client:
         return {"Authorization": f"Bearer {self.endpoint.key.reveal()}", **more}
 
     async def _send(self, via: httpx.AsyncClient, method: str, url: str, **options: Any) -> httpx.Response:
+        host = urlsplit(url).hostname or url
         try:
             response = await via.request(method, url, **options)
         except _UNSENT as error:
-            raise UnsentError(
-                f"{self.endpoint.host} could not be reached ({_reason(error)}); nothing was sent."
-            ) from error
+            raise UnsentError(f"{host} could not be reached ({_reason(error)}); nothing was sent.") from error
         except httpx.UnsupportedProtocol as error:
             raise ConfigError(f"{url!r} is not an http(s) address.") from error
         except httpx.TransportError as error:
-            raise LostAnswerError(f"the answer of {self.endpoint.host} was lost ({_reason(error)}).") from error
+            raise LostAnswerError(f"the answer of {host} was lost ({_reason(error)}).") from error
         with contextlib.suppress(KeyError, TypeError, ValueError):  # no date, or none that can be read
             self.ahead_s = parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
         return response
@@ -220,28 +237,49 @@ class Client:
     async def upload(self, medium: Media, model: str) -> str:
         """Put a local file into the service's temporary store (48 hours) and return its ``oss://`` address.
 
-        Bound to the account and to `model` (FACTS §5). The file is streamed.
+        Bound to the account and to `model` (FACTS §5). The file is streamed; equal bytes go up once, and a policy is
+        used for as long as it holds.
         """
-        url = f"{self.endpoint.base_url}/uploads"
-        query = {"action": "getPolicy", "model": model}
-        answer = _answer(await self._send(self._calls, "GET", url, headers=self._headers(), params=query))
-        policy: Mapping[str, Any] = answer.get("data") or {}
+        async with self._uploading:
+            return await self._upload(medium, model)
+
+    async def _upload(self, medium: Media, model: str) -> str:
+        row = (model, medium.sha256)
+        address, good_until = self._uploads.get(row, ("", 0.0))
+        if time.time() < good_until:
+            return address
+        is_new = model not in self._policies
+        policy = await self._policy(model)
         key = f"{policy['upload_dir']}/{medium.sha256[:16]}.{medium.format.lower()}"
-        form = {
-            "OSSAccessKeyId": policy["oss_access_key_id"],
-            "Signature": policy["signature"],
-            "policy": policy["policy"],
-            "x-oss-object-acl": policy["x_oss_object_acl"],
-            "x-oss-forbid-overwrite": policy["x_oss_forbid_overwrite"],
-            "key": key,
-            "success_action_status": "200",
-        }
+        form = {name: str(policy[source]) for name, source in _UPLOAD_FORM.items()}
+        form |= {"key": key, "success_action_status": "200"}
         with medium.open() as stream:
             files = {"file": (key.rsplit("/", 1)[1], stream, medium.mime)}
             response = await self._send(self._files, "POST", policy["upload_host"], data=form, files=files)
-        if not response.is_success:
+        if not response.is_success and response.status_code != 409:  # 409: an earlier try of ours, its answer lost
+            self._policies.pop(model, None)
+            if not is_new:  # it may have run out by the storage's own clock
+                return await self._upload(medium, model)
             raise service_error(response)
+        self._uploads[row] = (f"oss://{key}", time.time() + _UPLOAD_GOOD_S)
         return f"oss://{key}"
+
+    async def _policy(self, model: str) -> Mapping[str, Any]:
+        """Return the permission to upload for a model, the last one while it holds."""
+        policy, good_until = self._policies.get(model, ({}, 0.0))
+        if time.time() < good_until:
+            return policy
+        url = f"{self.endpoint.base_url}/uploads"
+        query = {"action": "getPolicy", "model": model}
+        answer = _answer(await self._send(self._calls, "GET", url, headers=self._headers(), params=query))
+        policy = answer.get("data") or {}
+        missing = [name for name in (*_UPLOAD_FORM.values(), "upload_dir", "upload_host") if not policy.get(name)]
+        if missing:
+            text = f"{self.endpoint.host} gave an upload policy without {', '.join(missing)}."
+            raise ServiceError(text, status=200, code="UploadPolicy", request_id=str(answer.get("request_id") or ""))
+        lasts_s = float(policy.get("expire_in_seconds") or 0) - _POLICY_MARGIN_S
+        self._policies[model] = (policy, time.time() + lasts_s)
+        return policy
 
     async def download(self, url: str, part: Path, progress: Callable[[int, int], None] | None = None) -> None:
         """Fetch a result into `part`, going on where an earlier try stopped; the key is not sent along.
@@ -280,7 +318,9 @@ class Client:
                         if progress:
                             progress(done, total)
         except _UNSENT as error:
-            raise LostAnswerError(f"{host} could not be reached ({_reason(error)}).") from error
+            raise LostAnswerError(
+                f"{host} could not be reached ({_reason(error)}). Firewalls often block result hosts: allow {host}."
+            ) from error
         except httpx.TransportError as error:
             raise LostAnswerError(f"the download from {host} broke off ({_reason(error)}).") from error
         return None
@@ -311,8 +351,10 @@ def service_error(response: httpx.Response) -> ServiceError:
     """Return the typed error for an answer that says no."""
     try:
         body = response.json()
-    except ValueError:
-        body = {}
+    except ValueError:  # storage answers in XML
+        tags = {"code": "Code", "message": "Message", "request_id": "RequestId"}
+        found = {name: re.search(rf"<{tag}>([^<]*)</{tag}>", response.text) for name, tag in tags.items()}
+        body = {name: unescape(match[1]) for name, match in found.items() if match}
     if not isinstance(body, dict):
         body = {}
     code = str(body.get("code") or "")

@@ -35,6 +35,9 @@ REGION_IDS: Mapping[str, str] = {
 }
 """Regions by name; a workspace's own host is ``{workspace}.{id}.maas.aliyuncs.com`` (seed 001, FACTS §7)."""
 
+UPLOAD_REGIONS = ("singapore", "beijing")
+"""Regions that have the temporary upload (FACTS §5; Singapore by pages of Oct 2026 only)."""
+
 GATEWAY_IMAGE = ImageLimits(Bounds(360, 2000, "S002"), Bounds(0, 10, "S002"))
 """What the gateway of seed 002 takes; the older bounds, which relays still enforce."""
 
@@ -132,7 +135,7 @@ def region_endpoint(region: str, key: Secret, *, workspace: str | None = None) -
         host = SHARED_HOSTS[region]
     else:
         raise ConfigError(f"{region} has no shared host; give workspace='…' (its id stands in the console).")
-    return Endpoint(region, f"https://{host}/api/v1", key, region=region)
+    return Endpoint(region, f"https://{host}/api/v1", key, region=region, can_upload=region in UPLOAD_REGIONS)
 
 
 def find_key(api_key: str | None = None) -> Secret:

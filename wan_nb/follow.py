@@ -52,6 +52,8 @@ RECORD_TRIES = 60
 """How often a record is tried to be written while the disk is full or locked."""
 RECORD_WAIT_S = 1.0
 """Real seconds between these tries."""
+FETCH_TRIES = 12
+"""How often a result is fetched in vain (about seven minutes) before that is said; `session.resume()` goes on."""
 DOWNLOADS_AT_ONCE = 3
 """Downloads that run together."""
 
@@ -376,6 +378,9 @@ class Follower:
                         return
                     if state.deadline is not None and self.clock.now() > state.deadline:
                         await self._record(state.run_id, "lost", message=reason)
+                        return
+                    if attempt >= FETCH_TRIES:  # a firewall, most likely: somebody must hear of it
+                        await self._record(state.run_id, "unwatched", reason=reason)
                         return
                     await self.clock.sleep(backoff_s(attempt))
                     url = await self._fresh_url(state, url)

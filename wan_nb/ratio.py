@@ -24,13 +24,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from wan_nb import tables
+from wan_nb import drawing, tables
 from wan_nb.boxes import Box, Ratio, inner_box, outer_canvas, read_ratio
 from wan_nb.catalog import ModelSpec, get_model
 from wan_nb.errors import GeometryError, MediaError
 from wan_nb.geometry import DOCUMENTED_RULE, RULES, Drift, Size, get_rule, predict, stretch, tier_area
-from wan_nb.lattice import Reachable, lattice
 from wan_nb.media import load
+from wan_nb.sizes import Reachable, lattice
 
 Action = Literal["none", "crop", "pad"]
 
@@ -193,7 +193,7 @@ class Reach:
 
         Example:
             >>> print(reach("3:4", source="750x1000", tier="720P", padding=False).code())
-            picture = wan.crop(picture, size='750x998')
+            picture = wan.crop(picture, size='750x996')
             video = video.crop(size='828x1104')
         """
         choice = choice or self.best
@@ -232,7 +232,7 @@ class Reach:
             "loss = 1 - seen × used × filled × shape, least first: seen is your picture's share that is still seen, "
             "used the share of the tier's pixels that show it, filled the share of the finished video that it fills."
         )
-        return tables.as_html(*self.table(), above=self.text, below=below, strong=0)
+        return f"{drawing.image(self)}{tables.as_html(*self.table(), above=self.text, below=below, strong=0)}"
 
 
 def reach(
@@ -265,7 +265,7 @@ def reach(
 
     Example:
         >>> print(reach("3:4", source="750x1000", tier="720P", padding=False).best)
-        picture: crop to 750×998 at (0, 1), 0.20 % lost
+        picture: crop to 750×996 at (0, 2), 0.40 % lost
         comes out: 832×1104
         video: crop to 828×1104 at (2, 0), 0.48 % lost
     """

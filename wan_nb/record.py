@@ -148,6 +148,8 @@ class RunState:
     """Host that the file comes from."""
     predicted: Size | None = None
     """Size that was predicted."""
+    source: Size | None = None
+    """Size of the picture or clip that gives the shape, where it was seen."""
     file: SavedFile | None = None
     """The video, once saved."""
     again_of: str = ""
@@ -209,6 +211,7 @@ def _planned(state: RunState, record: Record) -> RunState:
         state,
         estimate=Money.of(data["estimate"]) if data.get("estimate") else None,
         predicted=Size.of(data["predicted"]) if data.get("predicted") else None,
+        source=Size.of(data["source"]) if data.get("source") else None,
         again_of=str(data.get("again_of") or ""),
     )
 
@@ -316,6 +319,10 @@ def _unwatched(state: RunState, record: Record) -> RunState:
     return replace(state, unwatched=str(record.data.get("reason") or "nobody asks"))
 
 
+def _watched(state: RunState, record: Record) -> RunState:
+    return replace(state, unwatched="")
+
+
 _STEPS = {
     "planned": _planned,
     "sending": _sending,
@@ -328,6 +335,7 @@ _STEPS = {
     "lost": _ended(RunPhase.LOST),
     "saved": _saved,
     "unwatched": _unwatched,
+    "watched": _watched,
     "adopted": _submitted,
     "disowned": _ended(RunPhase.REJECTED),
     "marked": _marked,

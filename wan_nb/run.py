@@ -12,7 +12,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from wan_nb.advice import explain
 from wan_nb.engine import TICK_S
@@ -81,6 +81,38 @@ class Video:
         from wan_nb import video
 
         return video.strip(self.path, count, height)
+
+    def crop(self, *, progress: Callable[[float], None] | None = None, **wish: Any) -> Video:
+        """Return it cropped, as a file beside the original: ``ratio=``, ``size=`` or ``box=`` (`video_edit.crop`)."""
+        from wan_nb import finish
+
+        return finish.make(self, "crop", progress, **wish)
+
+    def pad(self, *, progress: Callable[[float], None] | None = None, **wish: Any) -> Video:
+        """Return it padded, as a file beside the original: ``ratio=`` or ``size=``, ``fill=`` (`video_edit.pad`)."""
+        from wan_nb import finish
+
+        return finish.make(self, "pad", progress, **wish)
+
+    def trim(
+        self, start_s: float = 0.0, end_s: float | None = None, *, progress: Callable[[float], None] | None = None
+    ) -> Video:
+        """Return a part of it, in seconds, as a file beside the original (`video_edit.trim`)."""
+        from wan_nb import finish
+
+        return finish.make(self, "trim", progress, start_s=start_s, end_s=end_s)
+
+    def chain(self, by: Literal["frame", "clip"] = "frame", **changes: Any) -> VideoRequest:
+        """Return the request that goes on from its last frame, or from the whole clip (2.7), with changes if any."""
+        from wan_nb import finish
+
+        return finish.chain(self, by, changes)
+
+    def chain_words(self, request: VideoRequest) -> str:
+        """Say what comes of going on with a request: whether the sizes join, drift, price."""
+        from wan_nb import finish
+
+        return finish.chain_words(self, request)
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -228,15 +260,22 @@ class Run:
         return self._wait_async().__await__()
 
     async def _wait_async(self) -> Video:
-        changed = asyncio.Event()
         loop = asyncio.get_running_loop()
-        end = self.observe(lambda _: loop.call_soon_threadsafe(changed.set))
+        over: asyncio.Future[None] = loop.create_future()
+
+        def tell(_: object = None) -> None:
+            if self._is_over():
+                loop.call_soon_threadsafe(lambda: None if over.done() else over.set_result(None))
+
+        end = self.observe(tell)
+        tell()
         try:
-            while not self._is_over():
-                changed.clear()
-                # without a tick, a notebook's stop button is only heard at the end
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), TICK_S)
+            while not over.done():
+                # without a tick, a notebook's stop button is only heard at the end; wait_for would swallow it at times
+                await asyncio.wait([over], timeout=TICK_S)
+        except (asyncio.CancelledError, KeyboardInterrupt) as stopped:
+            stopped.add_note(str(self._still_running("you stopped waiting")))
+            raise
         finally:
             end()
         return self._result()

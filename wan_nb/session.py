@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from wan_nb.calibration import Calibration, calibrate_runs
 from wan_nb.client import Client
 from wan_nb.clock import Clock
 from wan_nb.endpoint import Endpoint
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     import httpx
 
     from wan_nb.recover import Candidates
+    from wan_nb.tasks import Tasks
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -191,6 +193,7 @@ class Session:
         request.check(self.place, allow=allowed)
         state, existed = self.ledger.plan(self._plan(request, take, allowed))
         run = self._handle(state, existed=existed, request=request)
+        self._watch(run)
         if state.phase is RunPhase.PLANNED:
             for medium in request.media.values():
                 self._inputs.keep(medium)
@@ -211,6 +214,8 @@ class Session:
             data["estimate"] = f"{price.money.amount} {price.money.currency}"
         if size:
             data["predicted"] = size.wire
+        if source := request.source_size:
+            data["source"] = source.wire
         if again_of:
             data["again_of"] = again_of
         if self.budget and price.money is None and "price" not in allowed and not self.is_simulated:
@@ -264,9 +269,15 @@ class Session:
         since = self.clock.now() - LIFE_S - 3600
         going = [state for state in self.ledger.states(since=since) if state.is_live or state.phase is RunPhase.SENDING]
         runs = Runs(self._handle(state) for state in going)
-        for state in going:
-            self.engine.submit(self._follower.take_up(state))
+        for run in runs:
+            self._watch(run)
+            self.engine.submit(self._follower.take_up(run.state))
         return runs
+
+    def _watch(self, run: Run) -> None:
+        """Forget why nobody asked about it, before anybody waits: run.wait() must not find the old reason."""
+        if run.state.unwatched and self._follower.client_for(run.state):
+            self._append(run, "watched")
 
     def adopt(self, task_id: str, *, model: str = "", request: VideoRequest | None = None) -> Run:
         """Make a run of a task that was submitted elsewhere (by the vendor's SDK, curl …) and fetch its video.
@@ -325,6 +336,21 @@ class Session:
         if run.state.phase is not RunPhase.AMBIGUOUS:
             raise ConfigError(f"run {run.id} is not ambiguous: it is {run.state.phase}.")
 
+    def tasks(self, **filters: str | int) -> Tasks:
+        """List the account's tasks of the last 24 hours, also those that were not made here.
+
+        Args:
+            filters: ``status``, ``model_name``, ``task_id``, ``start_time`` and ``end_time`` (YYYYMMDDhhmmss); with
+                ``page_no`` (and ``page_size``) one page, otherwise all.
+
+        Raises:
+            ConfigError: If this endpoint has no list (gateways), or there is no such filter.
+        """
+        from wan_nb.tasks import read_tasks
+
+        self._check_open()
+        return self.engine.run(read_tasks(self._follower.client, self.clock, filters))
+
     def mark(self, run: Run, *, note: str | None, tags: Iterable[str] | None, starred: bool | None) -> Run:
         """Write a note, tags or a star on a run; what is None stays as it is."""
         if isinstance(tags, str):
@@ -359,6 +385,11 @@ class Session:
             for path in paths:
                 path.unlink()
         return paths
+
+    def calibrate(self) -> Calibration:
+        """Say which size rule holds for which model and tier, by the files of the runs made here."""
+        states = self.ledger.states(endpoint=self.endpoint.identity)
+        return calibrate_runs(states, self.label, simulated=self.is_simulated)
 
     def request_of(self, state: RunState) -> VideoRequest:
         """Rebuild a run's request from the journal and the kept files."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+_SHORT = ";white-space:nowrap"
+
 
 def as_text(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return rows under a head, columns aligned to the left.
@@ -36,14 +38,16 @@ def as_html(
         strong: Number of the row that stands out.
     """
     cell = "text-align:left;vertical-align:top;padding:2px 14px 2px 0;border-bottom:1px solid rgba(128,128,128,.25)"
-    names = "".join(f'<th style="{cell};font-weight:600">{html.escape(name)}</th>' for name in head)
+    names = "".join(f'<th style="{cell};font-weight:600;white-space:nowrap">{html.escape(name)}</th>' for name in head)
     body = "".join(
         f"<tr{' style=font-weight:600' if number == strong else ''}>"
-        + "".join(f'<td style="{cell}">{html.escape(text)}</td>' for text in row)
+        + "".join(f'<td style="{cell}{_SHORT if len(text) < 22 else ""}">{html.escape(text)}</td>' for text in row)
         + "</tr>"
         for number, row in enumerate(rows)
     )
-    table = f'<table style="border-collapse:collapse;font-size:13px;margin:0"><tr>{names}</tr>{body}</table>'
+    table = (
+        f'<table style="border-collapse:collapse;font-size:13px;margin:0;color:inherit"><tr>{names}</tr>{body}</table>'
+    )
     return f"<div>{_line(above)}{table}{_line(below)}</div>"
 
 

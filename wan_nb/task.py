@@ -7,6 +7,7 @@ less what is secret.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
@@ -78,7 +79,7 @@ class Usage:
         if not isinstance(body, Mapping) or not body:
             return None
         billed = _number(body.get("duration")) or _number(body.get("video_duration"))
-        tier = _number(body.get("SR"))
+        tier = _number(str(body.get("SR") or "").upper().removesuffix("P"))
         count = _number(body.get("video_count"))
         audio = body.get("audio")
         return cls(
@@ -174,6 +175,7 @@ def _number(value: object) -> float | None:
     if isinstance(value, bool) or value is None or value == "":
         return None
     try:
-        return float(value)  # type: ignore[arg-type]
+        number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return None
+    return number if math.isfinite(number) else None

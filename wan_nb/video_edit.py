@@ -11,7 +11,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ def crop(
     size: Size | tuple[int, int] | str | None = None,
     box: Box | None = None,
     focus: tuple[float, float] = (0.5, 0.5),
+    scale_to: Size | tuple[int, int] | str | None = None,
     progress: Progress | None = None,
 ) -> VideoInfo:
     """Cut a video to a ratio or a box.
@@ -55,6 +56,7 @@ def crop(
         size: Pixels of the box, both even. Instead of `ratio`.
         box: Left, top, right, bottom in pixels of the upright picture; all even. Instead of both.
         focus: What the box is centred on as far as the edges let it: shares of width and height.
+        scale_to: Pixels of the result, of the box's own ratio, where the box is to be scaled.
         progress: Told the share done.
 
     Returns:
@@ -71,9 +73,9 @@ def crop(
         raise GeometryError("crop takes one of ratio=…, size=… and box=…; leave the others out.")
     left, top, right, bottom = _checked(box, info.size)
     inner = Size(right - left, bottom - top)
-    if inner == info.size:
+    job = _Job(inner, (("crop", f"{inner.width}:{inner.height}:{left}:{top}"),)).scaled(scale_to)
+    if job.size == info.size and not job.scale:
         return _copied(info, out, progress)
-    job = _Job(inner, (("crop", f"{inner.width}:{inner.height}:{left}:{top}"),))
     return _remake(info, Path(out), job, progress)
 
 
@@ -94,6 +96,7 @@ def pad(
     ratio: Ratio | None = None,
     size: Size | tuple[int, int] | str | None = None,
     fill: str = "black",
+    scale_to: Size | tuple[int, int] | str | None = None,
     progress: Progress | None = None,
 ) -> VideoInfo:
     """Set a video in the middle of a larger frame of a ratio.
@@ -104,6 +107,7 @@ def pad(
         ratio: Width over height; the smallest even frame around the video that has it exactly.
         size: Pixels of the frame, both even. Instead of `ratio`.
         fill: ``"blur"`` (the video itself, enlarged and blurred), or a colour such as ``"black"`` or ``"#203040"``.
+        scale_to: Pixels of the result, of the frame's own ratio, where the frame is to be scaled.
         progress: Told the share done.
 
     Returns:
@@ -117,8 +121,6 @@ def pad(
     outer, (left, top, _, _) = outer_canvas(info.size, ratio=ratio, size=size, step=2)
     if max(outer) > _LARGEST:
         raise GeometryError(f"a frame of {outer} is over {_LARGEST} px a side; give a ratio nearer to {info.size}.")
-    if outer == info.size:
-        return _copied(info, out, progress)
     if fill == "blur":
         job = _Job(outer, (), blurred=(left, top))
     else:
@@ -128,6 +130,9 @@ def pad(
             raise VideoError(f"fill={fill!r} is no colour; give 'blur', 'black' or one like '#203040'.") from None
         colour = f"0x{red:02x}{green:02x}{blue:02x}"
         job = _Job(outer, (("pad", f"{outer.width}:{outer.height}:{left}:{top}:{colour}"),))
+    job = job.scaled(scale_to)
+    if job.size == info.size and not job.scale:
+        return _copied(info, out, progress)
     return _remake(info, Path(out), job, progress)
 
 
@@ -170,13 +175,27 @@ class _Job:
     """What becomes of each frame."""
 
     size: Size
-    """Of the result."""
+    """Of the frame that is cut or padded."""
     filters: tuple[tuple[str, str], ...]
     """Names and arguments, one after the other."""
     blurred: tuple[int, int] | None = None
     """Where the video stands before its own blurred picture."""
     span: tuple[float, float] | None = None
     """The part to keep: from, and up to but without, in seconds."""
+    scale: Size | None = None
+    """What the frame is scaled to in the end."""
+
+    def scaled(self, wanted: Size | tuple[int, int] | str | None) -> _Job:
+        """Return the job with a last scaling, if one is wanted.
+
+        Raises:
+            GeometryError: If that would change the shape, or a side is odd.
+        """
+        if wanted is None or (size := Size.of(wanted)) == self.size:
+            return self
+        if size.ratio != self.size.ratio or size.width % 2 or size.height % 2:
+            raise GeometryError(f"{self.size} cannot be scaled to {size}; give even sides of the same ratio.")
+        return replace(self, scale=size)
 
 
 def _copied(info: VideoInfo, out: str | os.PathLike[str], progress: Progress | None) -> VideoInfo:
@@ -196,6 +215,8 @@ def _target(info: VideoInfo, out: Path) -> Path:
 
 def _remake(info: VideoInfo, out: Path, job: _Job, progress: Progress | None) -> VideoInfo:
     _target(info, out)
+    if job.size.width % 2 or job.size.height % 2:
+        raise GeometryError(f"{job.size} has an odd side, which H.264 in 4:2:0 cannot have; crop or pad it first.")
     with atomic(out) as part, opened(info.path) as source:
         # the file counts time as finely as the pictures do, or a cut would be rounded to the millisecond
         fine = str(source.streams.video[0].time_base.denominator)
@@ -208,7 +229,7 @@ def _remake(info: VideoInfo, out: Path, job: _Job, progress: Progress | None) ->
 
 def _transfer(info: VideoInfo, job: _Job, source: Any, made: Any, progress: Progress | None) -> None:
     stream = source.streams.video[0]
-    encoder = _encoder(made, stream, job.size)
+    encoder = _encoder(made, stream, job.scale or job.size)
     sounds = {sound: made.add_stream_from_template(sound) for sound in source.streams.audio}
     graph = _Graph(stream, info, job)
     start_s, end_s = job.span or (0.0, math.inf)
@@ -274,6 +295,8 @@ class _Graph:
             end = self._after(end, name, arguments)
         if job.blurred:
             end = self._before_itself(end, job.size, job.blurred)
+        if job.scale:
+            end = self._after(end, "scale", f"{job.scale.width}:{job.scale.height}:flags=lanczos")
         end = self._after(end, "setsar", "1")
         end.link_to(self._graph.add("buffersink"))
         self._graph.configure()

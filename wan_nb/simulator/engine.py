@@ -20,6 +20,9 @@ from wan_nb.simulator.scenario import Scenario
 Json = dict[str, Any]
 Status = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED", "UNKNOWN"]
 
+Form = Literal["data", "http", "oss", "beyond", "other"]
+"""How an input was given; ``beyond`` is an http(s) address that cannot be fetched offline."""
+
 SERVICE_ZONE = timezone(timedelta(hours=8))
 """Every date of the service is written in UTC+8 (S001, S003)."""
 
@@ -48,8 +51,8 @@ class Medium:
 
     role: str
     """first_frame, last_frame, driving_audio or first_clip."""
-    form: Literal["data", "http", "oss", "beyond", "other"]
-    """How it was given; ``beyond`` is an http(s) address that cannot be fetched offline."""
+    form: Form
+    """How it was given."""
     file: str = ""
     """Name of the kept file; empty where there is none."""
     bytes: int = 0

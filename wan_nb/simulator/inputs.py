@@ -12,11 +12,11 @@ import http.client
 import ipaddress
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from wan_nb.catalog import find_model
-from wan_nb.simulator.engine import Medium
+from wan_nb.simulator.engine import Form, Medium
 from wan_nb.simulator.scenario import Scenario
 from wan_nb.simulator.store import Store
 
@@ -24,8 +24,6 @@ _DATA_URI = re.compile(r"data:(?P<mime>[a-z]+/[\w.+-]+);base64,", re.IGNORECASE)
 _FETCH_TIMEOUT_S = 10.0
 _MOST_BYTES = 200 * 1024 * 1024
 _BAD_IMAGE = "Invalid image format or corrupted file"
-
-Form = Literal["data", "http", "oss", "beyond", "other"]
 
 
 class _UnreadableError(Exception):
@@ -173,7 +171,7 @@ def _footage(path: Path, *, sound: bool) -> dict[str, Any]:
     try:
         with av.open(str(path)) as container:
             names = {"wav", "mp3", "mp4", "mov"} & set(container.format.name.split(","))
-            track = container.streams.audio[0] if sound else container.streams.video[0]
+            track: Any = container.streams.audio[0] if sound else container.streams.video[0]
             # a clip is as long as its pictures: AAC sound beside them is often some milliseconds longer
             own = float(track.duration * track.time_base) if track.duration and track.time_base else 0.0
             seconds = own or (container.duration or 0) / 1_000_000

@@ -161,10 +161,8 @@ def _duration_rule(spec: ModelSpec, seconds: object) -> str | None:
 
 def _medium_rule(spec: ModelSpec, medium: Medium) -> Failure | None:
     if medium.form == "other":
-        return (
-            "InvalidURL",
-            f"The {medium.role} must be given as an http, https or oss url, or an image as base64 data.",
-        )
+        text = f"The {medium.role} must be given as an http, https or oss url, or an image as base64 data."
+        return "InvalidURL", text
     if medium.form == "beyond":
         return None  # cannot be fetched offline: taken as good
     rule = {"driving_audio": _audio_rule, "first_clip": _clip_rule}.get(medium.role, _image_rule)
@@ -174,7 +172,7 @@ def _medium_rule(spec: ModelSpec, medium: Medium) -> Failure | None:
 def _image_rule(spec: ModelSpec, image: Medium) -> Failure | None:
     limits: ImageLimits = spec.image
     low, high = (int(side) for side in limits.side.outer)
-    most = limits.megabytes.outer[1]
+    most, ratio = limits.megabytes.outer[1], limits.max_ratio
     if image.form == "data" and True not in limits.base64.union:
         return "InvalidURL", "The image must be given as an http, https or oss url."
     rules: tuple[tuple[bool, str], ...] = (
@@ -183,10 +181,7 @@ def _image_rule(spec: ModelSpec, image: Medium) -> Failure | None:
         (image.format not in limits.formats or image.alpha, "Image format error"),
         (min(image.width, image.height) < low, f"Image height or width is too small than {low}"),
         (max(image.width, image.height) > high, f"Image height or width is too large than {high}"),
-        (
-            _too_long(image, limits.max_ratio),
-            f"Image aspect ratio should be between 1:{limits.max_ratio} and {limits.max_ratio}:1",
-        ),
+        (_too_long(image, ratio), f"Image aspect ratio should be between 1:{ratio} and {ratio}:1"),
     )
     return next((("InvalidParameter", text) for broken, text in rules if broken), None)
 
@@ -201,10 +196,7 @@ def _audio_rule(spec: ModelSpec, audio: Medium) -> Failure | None:
     low, high = spec.audio.seconds.outer
     rules: tuple[tuple[bool, str], ...] = (
         (audio.bytes > spec.audio.megabytes * MB, f"File size is larger than {spec.audio.megabytes:g}MB"),
-        (
-            audio.code == "InvalidFormat" or audio.format not in spec.audio.formats,
-            "File type is not supported. Allowed types are: .wav, .mp3.",
-        ),
+        (audio.format not in spec.audio.formats, "File type is not supported. Allowed types are: .wav, .mp3."),
         (audio.seconds > high, f"input audio is longer than {high:g}s"),
         (audio.seconds < low, f"input audio is shorter than {low:g}s"),
     )
@@ -220,15 +212,12 @@ def _clip_rule(spec: ModelSpec, clip: Medium) -> Failure | None:
     if clip.code and clip.code != "InvalidFormat":
         return clip.code, clip.message
     (short, long), (low, high) = limits.seconds.outer, limits.side.outer
+    in_bounds = low <= min(clip.width, clip.height) and max(clip.width, clip.height) <= high
     rules: tuple[tuple[bool, str, str], ...] = (
         (clip.bytes > limits.megabytes * MB, "Size", f"the video must not be larger than {limits.megabytes:g} MB"),
         (bool(clip.code) or clip.format not in limits.formats, "Format", "the video must be mp4 or mov"),
         (not short <= clip.seconds <= long, "Duration", f"the video must last between {short:g} and {long:g} seconds"),
-        (
-            min(clip.width, clip.height) < low or max(clip.width, clip.height) > high,
-            "Resolution",
-            f"width and height of the video must be between {low:g} and {high:g}",
-        ),
+        (not in_bounds, "Resolution", f"width and height of the video must be between {low:g} and {high:g}"),
         (_too_long(clip, limits.max_ratio), "AspectRatio", "the aspect ratio of the video must be between 1:8 and 8:1"),
     )
     return next(((f"InvalidFile.{kind}", text) for broken, kind, text in rules if broken), None)

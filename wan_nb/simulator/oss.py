@@ -22,6 +22,7 @@ UPLOAD_PATH = "/temporary-uploads"
 
 _SECRET = b"the simulator keeps no secrets"  # every process must sign alike
 _EXPIRED = "Request has expired."
+_MISMATCH = 403, "SignatureDoesNotMatch", "The request signature we calculated does not match the one you provided."
 _MB = 1024 * 1024
 
 
@@ -42,11 +43,7 @@ def download_refusal(task_id: str, query: Mapping[str, str], authorization: str 
         return 400, "InvalidArgument", "Only one of signature in URL and Authorization header is allowed."
     expires = query.get("Expires", "")
     if not hmac.compare_digest(query.get("Signature", "").encode(), sign("result", task_id, expires).encode()):
-        return (
-            403,
-            "SignatureDoesNotMatch",
-            "The request signature we calculated does not match the signature you provided.",
-        )
+        return _MISMATCH
     return (403, "AccessDenied", _EXPIRED) if now >= int(expires) else None
 
 
@@ -79,21 +76,14 @@ def upload_refusal(form: Mapping[str, str], size: int, taken: bool, now: float) 
     if form.get("OSSAccessKeyId") != ACCESS_KEY:
         return 403, "InvalidAccessKeyId", "The OSS Access Key Id you provided does not exist in our records."
     if not text or not hmac.compare_digest(form.get("Signature", "").encode(), sign(text).encode()):
-        return (
-            403,
-            "SignatureDoesNotMatch",
-            "The request signature we calculated does not match the signature you provided.",
-        )
+        return _MISMATCH
     rules = json.loads(base64.b64decode(text))
     (_, _, most), (_, _, folder), model = rules["conditions"]
     if now >= datetime.fromisoformat(rules["expiration"]).timestamp():
         return 403, "AccessDenied", "Invalid according to Policy: Policy expired."
     if not form.get("key", "").startswith(f"{folder}/"):
-        return (
-            403,
-            "AccessDenied",
-            f'Invalid according to Policy: Policy Condition failed: ["starts-with", "$key", "{folder}"]',
-        )
+        rule = f'["starts-with", "$key", "{folder}"]'
+        return 403, "AccessDenied", f"Invalid according to Policy: Policy Condition failed: {rule}"
     if size > most:
         return 400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size."
     if taken:

@@ -179,7 +179,6 @@ _UNAVAILABLE = "The service is temporarily unavailable, please try again later."
 
 SCENARIOS: Mapping[str, Scenario] = {
     "plain": Scenario(),
-    "small": Scenario(tier_area={"480P": 208 * 120, "720P": 320 * 180, "1080P": 480 * 270}),
     "throttled": Scenario(
         faults=(
             Fault("create", "status", count=3, status=429, code="Throttling.RateQuota", message=_THROTTLED),
@@ -195,9 +194,7 @@ SCENARIOS: Mapping[str, Scenario] = {
             Fault("download", "status", status=503, code="ServiceUnavailable", message=_UNAVAILABLE),
         )
     ),
-    "down": Scenario(
-        faults=(Fault("create", "status", None, 0, 503, "ServiceUnavailable", _UNAVAILABLE),),
-    ),
+    "down": Scenario(faults=(Fault("create", "status", None, 0, 503, "ServiceUnavailable", _UNAVAILABLE),)),
     "lost_answer": Scenario(faults=(Fault("create", "lost_answer"),)),
     "moderated": Scenario(
         faults=(_sealed("DataInspectionFailed", "Input or output data may contain inappropriate content."),)
@@ -209,5 +206,6 @@ SCENARIOS: Mapping[str, Scenario] = {
         faults=(Fault("download", "status", None, 0, 404, "NoSuchKey", "The key does not exist."),)
     ),
     "storage_refused": Scenario(result_origin="http://127.0.0.1:9"),
+    "small": Scenario(tier_area={"480P": 208 * 120, "720P": 320 * 180, "1080P": 480 * 270}),
 }
 """Ready scenarios by name: what a client must live through; ``small`` makes small videos, quickly."""

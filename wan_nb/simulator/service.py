@@ -11,6 +11,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -114,6 +115,8 @@ class Service:
             else:
                 gateway = bool(request.path_params.get("gateway"))
                 refusal = engine.authorise(request.headers.get("authorization"), gateway=gateway)
+                if refusal is None and at in ("poll", "list", "cancel"):
+                    refusal = self._too_fast(at, self._scenario.limits.queries_per_s)
                 reply = await run_in_threadpool(handler, request, raw, fault) if refusal is None else refusal
             if fault and fault.kind == "lost_answer":
                 await self._drop(request.scope, False)
@@ -133,9 +136,10 @@ class Service:
     def _second(self) -> float:
         return self._clock.real_s(1.0)
 
-    def _has_room(self, key: str, most: int) -> bool:
-        limits = self._scenario.limits
-        return not limits.enforced or self._counts.has_room(key, most, self._clock.now(), self._second())
+    def _too_fast(self, key: str, most: int) -> Reply | None:
+        is_free = not self._scenario.limits.enforced
+        is_free = is_free or self._counts.has_room(key, most, self._clock.now(), self._second())
+        return None if is_free else engine.too_fast()
 
     def _create(self, request: Request, raw: bytes, fault: Fault | None) -> Reply:
         if not request.headers.get("content-type", "").lower().startswith("application/json"):
@@ -148,22 +152,13 @@ class Service:
         spec = engine.admit(path, request.headers.get("x-dashscope-async"), body)
         if isinstance(spec, Reply):
             return spec
-        if not self._has_room(f"create {spec.id}", self._scenario.limits.submits_per_s or spec.rate.submits_per_s):
-            return engine.too_fast()
+        most = self._scenario.limits.submits_per_s or spec.rate.submits_per_s
+        if refusal := self._too_fast(f"create {spec.id}", most):
+            return refusal
         now = self._clock.now()
         resolve = request.headers.get("x-dashscope-ossresourceresolve", "").lower() == "enable"
-        media = [
-            take_in(
-                role,
-                address,
-                model=body["model"],
-                resolve_oss=resolve,
-                store=self._store,
-                scenario=self._scenario,
-                now=now,
-            )
-            for role, address in intake.addresses(spec, body)
-        ]
+        take = partial(take_in, model=body["model"], resolve_oss=resolve, store=self._store, scenario=self._scenario)
+        media = [take(role, address, now=now) for role, address in intake.addresses(spec, body)]
         task = intake.plan(spec, body, media, now, self._second(), self._scenario)
         if fault and fault.kind == "fail_task":
             late = self._clock.real_s(fault.seconds)
@@ -186,25 +181,18 @@ class Service:
         return views
 
     def _poll(self, request: Request, _raw: bytes, fault: Fault | None) -> Reply:
-        if not self._has_room("poll", self._scenario.limits.queries_per_s):
-            return engine.too_fast()
         task_id = request.path_params["task_id"]
         task, view = next(iter(self._views(task_id)), (None, View("UNKNOWN")))
         if fault and fault.kind == "expire":
             view = View("UNKNOWN")
         origin = self._scenario.result_origin or _origin(request)
-        return engine.polled(
-            task_id, task, view, oss.result_url(origin, task_id, int(view.end + self._scenario.life_s))
-        )
+        url = oss.result_url(origin, task_id, int(view.end + self._scenario.life_s))
+        return engine.polled(task_id, task, view, url)
 
     def _list(self, request: Request, _raw: bytes, _fault: Fault | None) -> Reply:
-        if not self._has_room("list", self._scenario.limits.queries_per_s):
-            return engine.too_fast()
         return engine.listed(request.query_params, self._views(), self._clock.now())
 
     def _cancel(self, request: Request, _raw: bytes, _fault: Fault | None) -> Reply:
-        if not self._has_room("cancel", self._scenario.limits.queries_per_s):
-            return engine.too_fast()
         for task, view in self._views(request.path_params["task_id"]):
             if view.status == "PENDING":
                 self._store.save(replace(task, cancelled=self._clock.now()))

@@ -211,7 +211,8 @@ def table_html(runs: Sequence[Run]) -> str:
     if not runs:
         return "<div>no runs yet</div>"
     place = f"text-align:left;vertical-align:top;padding:4px 10px 4px 0;border-top:1px solid {LINE}"
-    cell = f'style="{place};overflow-wrap:anywhere"'
+    cell = f'style="{place};white-space:nowrap"'
+    prose = f'style="{place};overflow-wrap:break-word"'  # the one column that may be long
     lines = []
     for run in runs:
         state, video = run.state, run.video
@@ -224,6 +225,8 @@ def table_html(runs: Sequence[Run]) -> str:
         columns = [picture, f'<span style="color:{TONES[words.tone]}">{escape(words.word + fault)}</span>']
         columns += [escape(text) for text in texts]
         columns += [escape(f"{video.size}" if video else ""), f"<code>{escape(run.id)}</code>"]
-        lines.append("<tr>" + "".join(f"<td {cell}>{text}</td>" for text in columns) + "</tr>")
+        columns[-1] += " ★" if state.starred else ""
+        styles = [prose if number == 4 else cell for number in range(len(columns))]
+        lines.append("<tr>" + "".join(f"<td {style}>{text}</td>" for style, text in zip(styles, columns, strict=True)))
     heads = "".join(f"<th {cell}>{text}</th>" for text in ("", "state", "when", "what", "prompt", "size", "id"))
     return f'<table style="border-collapse:collapse;font-size:13px"><tr>{heads}</tr>{"".join(lines)}</table>'

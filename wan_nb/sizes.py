@@ -1,4 +1,4 @@
-"""Every size that can come out of a tier: the lattice, with the shapes of the pictures that give each of its points.
+"""Every size that can come out of a tier, the lattice, with the shapes of the pictures that give each of its points.
 
 Integers and fractions only.
 """

@@ -1,0 +1,165 @@
+"""Shapes tried out: choose a picture's size, a model, a tier and a shape, and see the best way there, to scale.
+
+State first: `ExplorerState` holds what was chosen and what follows, and is tested without a front end; the view paints
+it and writes nothing else. The static twin of an answer is its own table and drawing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as W  # noqa: N812
+from traitlets import Bool, HasTraits, Int, Unicode, observe
+
+from wan_nb.catalog import DEFAULT_MODEL, MODELS, get_model
+from wan_nb.errors import GeometryError, WanError
+from wan_nb.geometry import Size
+from wan_nb.media import load
+from wan_nb.ratio import Reach, reach
+from wan_nb.widgets.parts import STYLE, escape, fault_html, guarded
+
+_SHAPES = ("3:4", "4:3", "9:16", "16:9", "1:1", "4:5", "2:3", "3:2", "21:9", "1.85", "2.39:1", "1080x1350")
+
+
+class ExplorerState(HasTraits):
+    """What is asked, and the answer.
+
+    Args:
+        source: A picture, or its size.
+        choices: `wanted`, `model`, `tier` and `padding` to start with.
+
+    Example:
+        >>> state = ExplorerState("750x1000", wanted="3:4", tier="720P", padding=False)
+        >>> print(state.answer.best.output)
+        832×1104
+        >>> state.wanted = "wide"
+        >>> state.answer is None, "not a ratio" in state.error
+        (True, True)
+    """
+
+    source = Unicode("750x1000")
+    wanted = Unicode("3:4")
+    model = Unicode(DEFAULT_MODEL)
+    tier = Unicode("")
+    """As it was wished; another model may lack it (see `used_tier`)."""
+    padding = Bool(True)
+    error = Unicode("")
+    """Why there is no answer, in a line."""
+    revision = Int(0)
+    """Grows after every change, once the answer is there."""
+
+    def __init__(self, source: object = "750x1000", **choices: Any) -> None:
+        self.answer: Reach | None = None
+        """The answer; None where there is none."""
+        super().__init__(source=_size_text(source), **choices)
+        self._settle()
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """The tiers of the chosen model."""
+        return get_model(self.model).tiers.union
+
+    @property
+    def used_tier(self) -> str:
+        """The chosen tier where the model has it, else the model's default."""
+        return self.tier if self.tier in self.tiers else get_model(self.model).default_tier
+
+    @observe("source", "wanted", "model", "tier", "padding")
+    def _settle(self, _: Any = None) -> None:
+        try:
+            self.answer = reach(
+                self.wanted, source=Size.of(self.source), model=self.model, tier=self.used_tier, padding=self.padding
+            )
+            self.error = ""
+        except WanError as error:
+            self.answer, self.error = None, str(error)
+        self.revision += 1
+
+
+def _size_text(source: object) -> str:
+    try:
+        size = Size.of(source)  # type: ignore[arg-type]
+    except GeometryError:
+        measured = load(source)
+        size = measured.size or Size.of(source)  # type: ignore[arg-type]
+    return f"{size.width}x{size.height}"
+
+
+class Explorer(W.VBox):  # type: ignore[misc]
+    """The view of `ExplorerState`; `wan.explorer()` makes it.
+
+    Args:
+        state: What it shows and changes.
+    """
+
+    def __init__(self, state: ExplorerState) -> None:
+        self.state = state
+        wide = W.Layout(width="auto", min_width="200px")
+        style = {"description_width": "70px"}
+        self._source = W.Text(description="picture", continuous_update=False, layout=wide, style=style)
+        self._wanted = W.Combobox(
+            description="shape", options=_SHAPES, ensure_option=False, continuous_update=False, layout=wide, style=style
+        )
+        self._model = W.Dropdown(description="model", options=tuple(MODELS), layout=wide, style=style)
+        self._tier = W.ToggleButtons(options=state.tiers, style={"button_width": "70px"})
+        self._padding = W.Checkbox(description="bars are acceptable", indent=False)
+        self._shown = W.HTML()
+        self._fault = W.HTML()
+        top = W.HBox([self._source, self._wanted, self._model], layout=W.Layout(flex_flow="row wrap"))
+        below = W.HBox([self._tier, self._padding], layout=W.Layout(flex_flow="row wrap", align_items="center"))
+        super().__init__([W.HTML(f"<style>{STYLE}</style>"), top, below, self._fault, self._shown])
+        self.add_class("wan")
+        self._paint()
+        for name, control in (
+            ("source", self._source), ("wanted", self._wanted), ("model", self._model), ("tier", self._tier),
+            ("padding", self._padding),
+        ):  # fmt: skip
+            control.observe(guarded(lambda change, name=name: self._choose(name, change["new"]), self._fail), "value")
+        state.observe(guarded(lambda _: self._paint(), self._fail), "revision")
+
+    def _choose(self, name: str, value: Any) -> None:
+        if not self._painting:
+            self.state.set_trait(name, value)
+
+    def _paint(self) -> None:
+        """Show what the state holds: options first, then the values; nothing flows back from here."""
+        self._painting = True
+        try:
+            state = self.state
+            if tuple(self._tier.options) != state.tiers:
+                self._tier.options = state.tiers
+            self._tier.value = state.used_tier
+            self._source.value, self._wanted.value = state.source, state.wanted
+            self._model.value, self._padding.value = state.model, state.padding
+            self._fault.value = f'<div class="wan-fault">{escape(state.error)}</div>' if state.error else ""
+            self._shown.value = html(state)
+        finally:
+            self._painting = False
+
+    def _fail(self, error: BaseException) -> None:
+        self._fault.value = fault_html(error)
+
+    def __repr__(self) -> str:
+        return f"Explorer({self.state.answer.text if self.state.answer else self.state.error})"
+
+
+def html(state: ExplorerState) -> str:
+    """Return the static twin: drawing, code and table of the answer; empty where there is none."""
+    answer = state.answer
+    if answer is None:
+        return ""
+    code = f'<pre style="margin:6px 0">{escape(answer.code())}</pre>'
+    return f"{answer._repr_html_()}{code}"
+
+
+def explorer(source: object = "750x1000", **choices: Any) -> Explorer:
+    """Return the widget that answers `wan.reach` while you choose.
+
+    Args:
+        source: A picture, or its size.
+        choices: `wanted`, `model`, `tier` and `padding` to start with.
+
+    Raises:
+        GeometryError: If `source` is neither a size nor a picture that can be read.
+    """
+    return Explorer(ExplorerState(source, **choices))
