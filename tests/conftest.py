@@ -15,7 +15,6 @@ from PIL import Image
 import wan_nb as wan
 from wan_nb.simulator import Scenario
 
-
 collect_ignore = ["sdk_calls.py"]
 """A script that needs the vendor's SDK; `test_witness_sdk` runs it."""
 
