@@ -204,6 +204,14 @@ def test_what_is_exact_already() -> None:
     assert "exactly 16:9" in answer.text
 
 
+def test_a_rule_that_others_measured_is_named() -> None:
+    answer = reach("3:4", source="750x1000", model="wan2.7-i2v", tier="1080P")
+    assert answer.text.endswith("Others measured rule='even' on this model, by which it is 1246×1662.")
+    again = reach("3:4", source="750x1000", model="wan2.7-i2v", tier="1080P", rule="even")
+    assert "measured" not in again.text
+    assert again.best.loss_percent < answer.best.loss_percent
+
+
 def test_a_size_is_a_shape_and_a_last_scaling() -> None:
     answer = reach("1080x1350", source=(1080, 1350), model="wan2.7-i2v", tier="720P", padding=False)
     assert (answer.wanted, answer.exact, answer.model) == (Fraction(4, 5), Size(1080, 1350), "wan2.7-i2v-2026-04-25")

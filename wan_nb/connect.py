@@ -56,6 +56,7 @@ def live(
     api_key: str | None = None,
     workspace: str | None = None,
     budget: str | None = None,
+    confirm_above: str | None = None,
     folder: str | Path = "wan_runs/live",
 ) -> Session:
     """Begin with the real service: every run costs money.
@@ -65,6 +66,7 @@ def live(
         api_key: The key; by default ``DASHSCOPE_API_KEY``, then the vendor SDK's key file.
         workspace: Workspace id, for its own host.
         budget: What may be spent a day, such as ``"2.00 USD"``; a run that could exceed it is refused.
+        confirm_above: Price from which `submit` wants ``confirm=True``; nothing ever asks by input().
         folder: Where journal and videos are kept.
 
     Raises:
@@ -73,7 +75,9 @@ def live(
     key = find_key(api_key)
     if region is None:
         raise ConfigError("no region: say where the key is from, as in wan.live(region='singapore').")
-    session = Session(region_endpoint(region, key, workspace=workspace), Path(folder), budget=budget)
+    session = Session(
+        region_endpoint(region, key, workspace=workspace), Path(folder), budget=budget, confirm_above=confirm_above
+    )
     session.resume()
     return session
 

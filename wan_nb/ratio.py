@@ -78,11 +78,6 @@ class Step:
         """Crop: share of the old area that is gone. Pad: share of the new area that is padding."""
         return float(100 * (1 - self.kept))
 
-    @property
-    def pixels(self) -> int:
-        """Columns and rows that go or come, together."""
-        return sum(abs(old - new) for old, new in zip(self.before, self.after, strict=True))
-
     def __str__(self) -> str:
         if self.action == "none":
             return "as it is"
@@ -181,12 +176,17 @@ class Reach:
 
     @property
     def text(self) -> str:
-        """The question and the plain answer, in a line."""
+        """The question and the plain answer, in a line; and where files of this model were measured otherwise."""
         shape = f"{self.wanted.numerator}:{self.wanted.denominator}"
         drifted = Drift(self.wanted, self.plain)
         told = f"that is {drifted} off {shape}" if drifted.pixels else f"exactly {shape}"
         model = f"{self.model}, " if self.model else ""
-        return f"{shape} from {self.source} ({model}{self.tier}, rule {self.rule}): {self.plain} comes out, {told}."
+        said = f"{shape} from {self.source} ({model}{self.tier}, rule {self.rule}): {self.plain} comes out, {told}."
+        spec = get_model(self.model) if self.model else None
+        if spec and spec.measured_rule not in ("", self.rule):
+            other = predict(self.source, self.tier, spec.measured_rule)
+            said += f" Others measured rule={spec.measured_rule!r} on this model, by which it is {other}."
+        return said
 
     def code(self, choice: Choice | None = None) -> str:
         """Return the Python that goes a way, for a `picture` and the `video` that comes out.

@@ -62,6 +62,7 @@ class Session:
         folder: Where journal, videos and frozen inputs are kept.
         clock: How fast service time runs.
         budget: What may be spent a day, such as ``"2.00 USD"``; None for no limit.
+        confirm_above: Price from which a run must be confirmed in the call itself; None for never.
         transport: What carries the calls; tests give their own.
         on_close: Called when the session closes (the simulator stops).
     """
@@ -73,6 +74,7 @@ class Session:
         *,
         clock: Clock | None = None,
         budget: Money | str | None = None,
+        confirm_above: Money | str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         on_close: Any = None,
     ) -> None:
@@ -80,6 +82,7 @@ class Session:
         self.folder = folder.expanduser().resolve()
         self.clock = clock or Clock()
         self.budget = None if budget is None else Money.of(budget)
+        self.confirm_above = None if confirm_above is None else Money.of(confirm_above)
         self._on_close = on_close
         _prepare(self.folder)
         self.ledger = Ledger(self.folder / "ledger.sqlite")
@@ -172,7 +175,9 @@ class Session:
         """Say how long runs like this one take: from this folder's own, else what is published."""
         return self._usual(state.model, state.tier, state.seconds)
 
-    def submit(self, request: VideoRequest, *, take: int = 1, allow: str | tuple[str, ...] = ()) -> Run:
+    def submit(
+        self, request: VideoRequest, *, take: int = 1, allow: str | tuple[str, ...] = (), confirm: bool = False
+    ) -> Run:
         """Submit a request, or give the run that it has already.
 
         Returns at once; the request is in the journal by then. The same request again is the same run, at no cost.
@@ -181,16 +186,19 @@ class Session:
             request: What to make.
             take: 2, 3 … for another sample of the same request.
             allow: Fields whose *wasteful* problems are accepted, or ``"all"``; ``"price"`` accepts an unknown price.
+            confirm: Whether a price above the session's `confirm_above` is meant.
 
         Raises:
             RequestError: If the request must be held back; nothing was sent.
-            BudgetError: If the budget does not cover it; nothing was sent.
+            BudgetError: If the budget does not cover it, or it was not confirmed; nothing was sent.
         """
         self._check_open()
         if not isinstance(take, int) or take < 1:
             raise ConfigError(f"take={take!r} is not a take; it is 1, 2, 3 …")
         allowed = (allow,) if isinstance(allow, str) else tuple(allow)
         request.check(self.place, allow=allowed)
+        if not confirm:
+            self._check_confirmed(request, take)
         state, existed = self.ledger.plan(self._plan(request, take, allowed))
         run = self._handle(state, existed=existed, request=request)
         self._watch(run)
@@ -205,6 +213,16 @@ class Session:
         else:
             self.engine.submit(self._follower.take_up(state))
         return run
+
+    def _check_confirmed(self, request: VideoRequest, take: int) -> None:
+        """Hold back what is dear, unless this very take exists already and costs nothing again."""
+        price, limit = self._estimate(request).money, self.confirm_above
+        if limit is None or price is None or self.is_simulated or price.currency != limit.currency:
+            return
+        if price.amount > limit.amount and self.ledger.takes(request.fingerprint, self.endpoint.identity) < take:
+            raise BudgetError(
+                f"this run costs about {price}, above {limit}; session.submit(request, confirm=True) sends it."
+            )
 
     def _plan(self, request: VideoRequest, take: int, allowed: tuple[str, ...], again_of: str = "") -> Plan:
         price = self._estimate(request)

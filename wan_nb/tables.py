@@ -48,7 +48,7 @@ def as_html(
     table = (
         f'<table style="border-collapse:collapse;font-size:13px;margin:0;color:inherit"><tr>{names}</tr>{body}</table>'
     )
-    return f"<div>{_line(above)}{table}{_line(below)}</div>"
+    return f'<div style="line-height:1.4">{_line(above)}{table}{_line(below)}</div>'
 
 
 def _line(text: str) -> str:
