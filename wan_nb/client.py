@@ -20,7 +20,7 @@ from email.utils import parsedate_to_datetime
 from html import unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -200,8 +200,8 @@ class Client:
 
     async def get(self, task_id: str) -> TaskSnapshot:
         """Ask for one task."""
-        url = self.endpoint.base_url + self.endpoint.poll_path.format(task_id=task_id)
-        answer = _answer(await self._send(self._calls, "GET", url, headers=self._headers()))
+        url = self.endpoint.base_url + self.endpoint.poll_path.format(task_id=quote(task_id, safe=""))
+        answer = _answer(await self._send(self._calls, "GET", url, headers=self._headers()), task_id)
         return TaskSnapshot.read(answer, status_map=self.endpoint.status_map)
 
     async def cancel(self, task_id: str) -> None:
@@ -210,8 +210,8 @@ class Client:
         Raises:
             ServiceError: If it is not PENDING any more (UnsupportedOperation).
         """
-        url = f"{self.endpoint.base_url}/tasks/{task_id}/cancel"
-        _answer(await self._send(self._calls, "POST", url, headers=self._headers()))
+        url = f"{self.endpoint.base_url}/tasks/{quote(task_id, safe='')}/cancel"
+        _answer(await self._send(self._calls, "POST", url, headers=self._headers()), task_id)
 
     async def list_tasks(self, **filters: str | int) -> tuple[list[TaskRow], int]:
         """Return one page of the account's tasks and the number of pages.
@@ -334,10 +334,10 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _answer(response: httpx.Response) -> dict[str, Any]:
+def _answer(response: httpx.Response, task_id: str = "") -> dict[str, Any]:
     """Return the JSON object of a good answer; raise what a bad one says."""
     if not response.is_success:
-        raise service_error(response)
+        raise service_error(response, task_id)
     try:
         answer = response.json()
     except ValueError:
@@ -347,7 +347,7 @@ def _answer(response: httpx.Response) -> dict[str, Any]:
     return answer
 
 
-def service_error(response: httpx.Response) -> ServiceError:
+def service_error(response: httpx.Response, task_id: str = "") -> ServiceError:
     """Return the typed error for an answer that says no."""
     try:
         body = response.json()
@@ -373,5 +373,6 @@ def service_error(response: httpx.Response) -> ServiceError:
         status=status,
         code=code,
         request_id=str(body.get("request_id") or ""),
+        task_id=task_id,
         retry_after_s=float(wait) if wait.isdigit() else None,
     )

@@ -127,9 +127,17 @@ class ServiceError(WanError):
     """The service answered, and said no."""
 
     def __init__(
-        self, message: str, *, status: int, code: str = "", request_id: str = "", retry_after_s: float | None = None
+        self,
+        message: str,
+        *,
+        status: int,
+        code: str = "",
+        request_id: str = "",
+        task_id: str = "",
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
+        self.task_id = task_id
         self.status = status
         self.code = code
         self.request_id = request_id

@@ -88,8 +88,6 @@ class Follower:
     """When submissions may go."""
     busy: set[str] = field(default_factory=set)
     """Runs that are being sent or fetched: what leaving waits for."""
-    queries: int = 0
-    """Queries made so far."""
     others: dict[str, RunState] = field(default_factory=dict)
     """Runs that another kernel watches, and somebody here wants to see."""
 
@@ -297,7 +295,6 @@ class Follower:
         heard: TaskStatus | None = None
         try:
             state = await self._state(run_id)
-            self.queries += 1
             async with self._queries:
                 snapshot = await self._client(state).get(state.task_id)
             heard = snapshot.status

@@ -379,6 +379,13 @@ def _texts(request: VideoRequest, spec: ModelSpec) -> Iterator[Problem]:
             continue
         if not isinstance(text, str):
             yield Problem(name, "refused", f"{name} is a {type(text).__name__}; text is allowed.", "Give a string.")
+        elif not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+            yield Problem(
+                name,
+                "refused",
+                f"{name} holds half a character (a lone surrogate), which cannot be sent.",
+                "Type it anew.",
+            )
         elif limit is not None and len(text) > limit:
             yield Problem(
                 name, "wasteful", f"{name} has {len(text)} characters; {request.model} reads {limit} and drops the rest "

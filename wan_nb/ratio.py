@@ -287,12 +287,18 @@ def _plain(size: Size) -> str:
 
 
 def _asked_size(wanted: Ratio) -> Size | None:
-    """Return the pixels, where a size was asked for and not a ratio: two numbers of which one is at least 240."""
+    """Return the pixels, where a size was asked for and not a ratio: ``"1080x1350"``, a `Size`, a pair from 240 on."""
+    if isinstance(wanted, str) and ":" in wanted:
+        return None
     try:
         size = Size.of(wanted)  # type: ignore[arg-type]
     except GeometryError:
         return None
-    return size if max(size) >= 240 else None
+    if max(size) < 240:
+        return None
+    if size.width % EVEN or size.height % EVEN:
+        raise GeometryError(f"{size} has an odd side, which H.264 in 4:2:0 cannot have; make both even.")
+    return size
 
 
 def _measured(source: object) -> Size:

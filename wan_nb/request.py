@@ -229,7 +229,7 @@ class VideoRequest:
             True
         """
         text = json.dumps(self.canonical(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return "v1:" + hashlib.sha256(text.encode()).hexdigest()
+        return "v1:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     def to_record(self) -> dict[str, Any]:
         """Return the given fields for the journal; media as references to their bytes."""

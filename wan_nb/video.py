@@ -82,7 +82,9 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         spans = _shown(box, stream, path)
         duration_s = float((max(end for _, end in spans) - spans[0][0]) * stream.time_base)
         box.seek(spans[0][0], stream=stream)
-        first = next(box.decode(stream))
+        first = next(box.decode(stream), None)
+        if first is None:
+            raise VideoError(f"{path.name} has no picture that can be decoded; fetch or make it anew.")
         shown, turn = Size(first.width, first.height), -first.rotation % 360
         audio = box.streams.audio[0] if box.streams.audio else None
         return VideoInfo(
