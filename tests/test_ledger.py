@@ -140,6 +140,17 @@ def test_a_damaged_database_is_made_good_from_the_log(ledger: Ledger) -> None:
     assert Ledger(ledger.path).state("r1").starred
 
 
+def test_a_plan_that_was_never_committed_stays_out(ledger: Ledger) -> None:
+    """Killed between log and commit; the same request was planned anew by the next process."""
+    ledger.plan(PLAN)
+    text = ledger.log_path.read_text(encoding="utf-8")
+    ledger.close()
+    ledger.log_path.write_text(text.replace('"r1"', '"r0"') + text, encoding="utf-8")
+    again = Ledger(ledger.path)
+    assert [state.run_id for state in again.states()] == ["r1"]
+    assert again.verify() == []
+
+
 def test_verify_names_what_is_wrong(ledger: Ledger) -> None:
     """A file that is missing, and one that was changed."""
     ledger.plan(PLAN)

@@ -188,6 +188,8 @@ class Ledger:
             db.execute("INSERT OR IGNORE INTO runs VALUES (?,?,?,?,?,?,?,?,?)", [line[name] for name in columns])
             return
         key = (line["run_id"], line["at"], line["kind"])
+        if not db.execute("SELECT 1 FROM runs WHERE run_id=?", key[:1]).fetchone():
+            return  # planned by a process that died before its commit; the same request was planned anew since
         if not db.execute("SELECT 1 FROM records WHERE run_id=? AND at=? AND kind=?", key).fetchone():
             db.execute("INSERT INTO records (run_id, at, kind, data) VALUES (?,?,?,?)", (*key, line["data"]))
 
