@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 PASSING = (UnsentError, LostAnswerError, ThrottledError, ServerFaultError)
 """Errors that pass by themselves: no connection, a lost answer, 429, 5xx. Anything else is told at once."""
-TRIES = 6
+TRIES = 9
 """How often something is asked before its last error is told."""
 LONGEST_S = 60.0
 """Service seconds between two tries, at most."""
