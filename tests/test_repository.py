@@ -52,9 +52,14 @@ ALLOWED: dict[str, set[str]] = {
     "recover": {"client", "record", "retry", "task"},
     "tasks": {"client", "retry", "tables"},
     "kept": {"media"},
-    "preview": {"geometry", "pricing", "problems", "record", "request", "schedule", "widgets"},
+    "preview": {
+        "endpoint", "geometry", "ledger", "pricing", "problems", "record", "request", "schedule", "widgets",
+    },
     "history": {"pricing", "record", "widgets"},
-    "follow": {"recover", "retry", "client", "engine", "ledger", "record", "request", "schedule", "task", "video"},
+    "fetch": {"client", "record", "retry", "video"},
+    "follow": {
+        "client", "engine", "fetch", "ledger", "record", "recover", "request", "retry", "schedule", "task",
+    },
     "finish": {"geometry", "pixels", "video", "video_edit"},
     "run": {"advice", "engine", "finish", "geometry", "pricing", "record", "schedule", "video", "widgets"},
     "session": {

@@ -87,6 +87,7 @@ def test_the_same_request_is_the_same_run(session: wan.Session, picture: Path) -
     assert other.id != run.id
     third = run.again()
     assert third.state.take == 3
+    assert third.state.again_of == run.id
     assert {each.wait(timeout_s=60).path.exists() for each in (other, third)} == {True}
     assert third.request == request
 

@@ -7,13 +7,10 @@ again (a submission only when nothing was taken), and tells whoever listens afte
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +19,6 @@ from wan_nb.clock import Clock
 from wan_nb.engine import Engine
 from wan_nb.errors import (
     ConfigError,
-    DownloadError,
     LedgerError,
     LostAnswerError,
     NotFoundError,
@@ -30,8 +26,8 @@ from wan_nb.errors import (
     ServiceError,
     ThrottledError,
     UnsentError,
-    VideoError,
 )
+from wan_nb.fetch import bring_home
 from wan_nb.ledger import Ledger
 from wan_nb.record import Record, RunPhase, RunState
 from wan_nb.recover import Candidates, find_candidates
@@ -52,8 +48,6 @@ RECORD_TRIES = 60
 """How often a record is tried to be written while the disk is full or locked."""
 RECORD_WAIT_S = 1.0
 """Real seconds between these tries."""
-FETCH_TRIES = 12
-"""How often a result is fetched in vain (about seven minutes) before that is said; `session.resume()` goes on."""
 DOWNLOADS_AT_ONCE = 3
 """Downloads that run together."""
 
@@ -61,7 +55,6 @@ _log = logging.getLogger("wan_nb")
 
 _THROTTLED = re.compile(r"^(Throttling|limit_)", re.IGNORECASE)
 _QUOTA = ("Throttling.AllocationQuota", "insufficient_quota")
-_GONE = (403, 404, 410)
 
 
 @dataclass
@@ -350,50 +343,13 @@ class Follower:
     # --- fetch --------------------------------------------------------------------------------------------------
 
     async def _fetch(self, state: RunState, snapshot: TaskSnapshot) -> None:
-        """Bring the video home: a whole MP4, on the disk, under its name, then recorded."""
-        target = self.folder / "videos" / file_name(state)
-        part = target.with_name(target.name + ".part")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        url, attempt = snapshot.video_url, 0
         try:
             async with self._downloads:
-                while True:
-                    attempt += 1
-                    try:
-                        await self._client(state).download(url, part)
-                        saved = await asyncio.to_thread(_settle, part, target, self.folder)
-                        await self._record(state.run_id, "saved", **saved)
-                        return
-                    except (LostAnswerError, VideoError) as error:
-                        reason = str(error)
-                        if isinstance(error, VideoError):
-                            part.unlink(missing_ok=True)
-                    except DownloadError as error:
-                        reason = f"{error} Firewalls often block result hosts: allow {error.host}."
-                        if error.status in _GONE and attempt > 1:
-                            await self._record(state.run_id, "lost", message=reason)
-                            return
-                    except OSError as error:  # a full disk: what is there stays, resume() goes on
-                        await self._record(state.run_id, "unwatched", reason=f"cannot save to {target.parent}: {error}")
-                        return
-                    if state.deadline is not None and self.clock.now() > state.deadline:
-                        await self._record(state.run_id, "lost", message=reason)
-                        return
-                    if attempt >= FETCH_TRIES:  # a firewall, most likely: somebody must hear of it
-                        await self._record(state.run_id, "unwatched", reason=reason)
-                        return
-                    await self.clock.sleep(backoff_s(attempt))
-                    url = await self._fresh_url(state, url)
+                client = self._client(state)
+                await bring_home(client, self.clock, state, snapshot.video_url, self.folder, self._record)
         finally:
             self.busy.discard(state.run_id)
             await asyncio.to_thread(self.ledger.release, state.run_id)
-
-    async def _fresh_url(self, state: RunState, url: str) -> str:
-        """Ask for the task once more; its answer carries a newly signed address."""
-        try:
-            return (await self._client(state).get(state.task_id)).video_url or url
-        except (ServiceError, UnsentError, LostAnswerError):
-            return url
 
     # --- call back, leave ---------------------------------------------------------------------------------------
 
@@ -438,40 +394,3 @@ class Follower:
             await asyncio.to_thread(self.ledger.release, run_id)
         for client in (self.client, *self._clients.values()):
             await client.close()
-
-
-def file_name(state: RunState) -> str:
-    """Return a file name that people can read: date, model, first words of the prompt, run id.
-
-    Example:
-        >>> file_name(RunState("r1f", "v1:0", "simulator", 1, "wan2.7-i2v", "720P", 5, 0.0, {"prompt": "A cat, up!"}))
-        '19700101-000000_wan2.7-i2v_a-cat-up_r1f.mp4'
-    """
-    when = datetime.fromtimestamp(state.created_at, UTC).strftime("%Y%m%d-%H%M%S")
-    words = re.findall(r"\w+", str(state.request.get("prompt") or "").lower())[:5]
-    slug = "-".join(words)[:40].strip("-")
-    parts = [when, re.sub(r"[^\w.-]", "-", state.model), slug, state.run_id]
-    return "_".join(part for part in parts if part) + ".mp4"
-
-
-def _settle(part: Path, target: Path, folder: Path) -> dict[str, object]:
-    """Check a download as a whole MP4, put it under its name for good, and return what is recorded of it."""
-    from wan_nb import video  # heavy, and only needed once there is a video
-
-    video.is_whole_mp4(part)
-    info = video.probe(part)
-    digest = hashlib.sha256()
-    with part.open("rb+") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-        os.fsync(file.fileno())
-    part.replace(target)
-    return {
-        "path": target.relative_to(folder).as_posix(),
-        "sha256": digest.hexdigest(),
-        "nbytes": info.nbytes,
-        "size": info.size.wire,
-        "fps": float(info.fps),
-        "duration_s": round(info.duration_s, 3),
-        "has_audio": info.has_audio,
-    }

@@ -334,9 +334,9 @@ class Run:
         """
         return self.session.cancel(self)
 
-    def again(self, **changes: Any) -> Run:
+    def again(self, *, confirm: bool = False, **changes: Any) -> Run:
         """Make the same request once more (with changes, if any), as a new take that is linked to this one."""
-        return self.session.again(self, **changes)
+        return self.session.again(self, confirm=confirm, **changes)
 
     def candidates(self) -> Candidates:
         """Return the service's tasks that this ambiguous run may be; asks the service, decides nothing.

@@ -15,7 +15,6 @@ import time
 import weakref
 from collections.abc import Iterable
 from concurrent.futures import Future
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -25,14 +24,13 @@ from wan_nb.client import Client
 from wan_nb.clock import Clock
 from wan_nb.endpoint import Endpoint
 from wan_nb.engine import Engine
-from wan_nb.errors import BudgetError, ConfigError, NotFoundError
+from wan_nb.errors import ConfigError, NotFoundError
 from wan_nb.follow import Follower
-from wan_nb.geometry import drift
 from wan_nb.history import Runs, Spend, prunable, usage_bytes
 from wan_nb.kept import KeptInputs
 from wan_nb.ledger import Ledger, Plan
-from wan_nb.preview import Preview
-from wan_nb.pricing import Estimate, Money, estimate
+from wan_nb.preview import Planner, Preview, midnight
+from wan_nb.pricing import Money
 from wan_nb.problems import Place
 from wan_nb.record import LIFE_S, Record, RunPhase, RunState
 from wan_nb.request import VideoRequest
@@ -49,9 +47,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-SHOWN_REGION = "singapore"
-"""Where a simulated run's price is read, to say what it would cost."""
 
 
 class Session:
@@ -81,13 +76,19 @@ class Session:
         self.endpoint = endpoint
         self.folder = folder.expanduser().resolve()
         self.clock = clock or Clock()
-        self.budget = None if budget is None else Money.of(budget)
-        self.confirm_above = None if confirm_above is None else Money.of(confirm_above)
         self._on_close = on_close
+        limits = [None if amount is None else Money.of(amount) for amount in (budget, confirm_above)]
         _prepare(self.folder)
         self.ledger = Ledger(self.folder / "ledger.sqlite")
         self._inputs = KeptInputs(self.folder / "inputs")
         self.engine = Engine()
+        self._planner = Planner(
+            endpoint,
+            self.ledger,
+            self.clock,
+            budget=limits[0],
+            confirm_above=limits[1],
+        )
         self._runs: dict[str, Run] = {}
         self._submitting = threading.Lock()
         self._follower = Follower(
@@ -129,7 +130,8 @@ class Session:
         return self.endpoint.name.capitalize()
 
     def __repr__(self) -> str:
-        limit = f", budget {self.budget} a day" if self.budget else ""
+        budget = self._planner.budget
+        limit = f", budget {budget} a day" if budget else ""
         return f"Session({self.label}, {self.folder.name}{limit})"
 
     # --- asking -------------------------------------------------------------------------------------------------
@@ -141,39 +143,11 @@ class Session:
             >>> import wan_nb as wan  # doctest: +SKIP
             >>> wan.simulated().preview(wan.VideoRequest("wan2.2-i2v-flash", first_frame="cat.png"))  # doctest: +SKIP
         """
-        found = request.problems(self.place)
-        unknown = any(problem.field in ("model", "family") and problem.severity == "refused" for problem in found)
-        size = None if unknown else request.predicted_size()
-        source = request.source_size
-        return Preview(
-            request=request,
-            problems=found,
-            estimate=Estimate(None, 0, None, request.model) if unknown else self._estimate(request),
-            size=size,
-            drift=drift(source, size) if size and source else None,
-            existing=None if unknown else self._existing(request),
-            usual=Usual.learn(()) if unknown else self._usual(request.model, request.tier, request.seconds),
-            is_simulated=self.is_simulated,
-        )
-
-    def _estimate(self, request: VideoRequest) -> Estimate:
-        return estimate(
-            request.spec.id,
-            region=SHOWN_REGION if self.is_simulated else self.region,
-            tier=request.tier,
-            seconds=request.seconds if isinstance(request.seconds, int) else 0,
-            silent=request.audio is False and request.spec.sound == "switch",
-        )
-
-    def _existing(self, request: VideoRequest) -> RunState | None:
-        return self.ledger.find(request.fingerprint, self.endpoint.identity)
-
-    def _usual(self, model: str, tier: str, seconds: int) -> Usual:
-        return Usual.learn(self.ledger.took(self.endpoint.identity, model, tier, seconds))
+        return self._planner.preview(request)
 
     def usual(self, state: RunState) -> Usual:
         """Say how long runs like this one take: from this folder's own, else what is published."""
-        return self._usual(state.model, state.tier, state.seconds)
+        return self._planner.usual(state.model, state.tier, state.seconds)
 
     def submit(
         self, request: VideoRequest, *, take: int = 1, allow: str | tuple[str, ...] = (), confirm: bool = False
@@ -192,14 +166,18 @@ class Session:
             RequestError: If the request must be held back; nothing was sent.
             BudgetError: If the budget does not cover it, or it was not confirmed; nothing was sent.
         """
+        return self._submit(request, take, allow, confirm)
+
+    def _submit(
+        self, request: VideoRequest, take: int, allow: str | tuple[str, ...], confirm: bool, again_of: str = ""
+    ) -> Run:
         self._check_open()
         if not isinstance(take, int) or take < 1:
             raise ConfigError(f"take={take!r} is not a take; it is 1, 2, 3 …")
         allowed = (allow,) if isinstance(allow, str) else tuple(allow)
         request.check(self.place, allow=allowed)
-        if not confirm:
-            self._check_confirmed(request, take)
-        state, existed = self.ledger.plan(self._plan(request, take, allowed))
+        plan = self._planner.plan(request, take, allowed, confirm=confirm, again_of=again_of)
+        state, existed = self.ledger.plan(plan)
         run = self._handle(state, existed=existed, request=request)
         self._watch(run)
         if state.phase is RunPhase.PLANNED:
@@ -214,53 +192,11 @@ class Session:
             self.engine.submit(self._follower.take_up(state))
         return run
 
-    def _check_confirmed(self, request: VideoRequest, take: int) -> None:
-        """Hold back what is dear, unless this very take exists already and costs nothing again."""
-        price, limit = self._estimate(request).money, self.confirm_above
-        if limit is None or price is None or self.is_simulated or price.currency != limit.currency:
-            return
-        if price.amount > limit.amount and self.ledger.takes(request.fingerprint, self.endpoint.identity) < take:
-            raise BudgetError(
-                f"this run costs about {price}, above {limit}; session.submit(request, confirm=True) sends it."
-            )
-
-    def _plan(self, request: VideoRequest, take: int, allowed: tuple[str, ...], again_of: str = "") -> Plan:
-        price = self._estimate(request)
-        size = request.predicted_size()
-        data: dict[str, Any] = {"price_source": price.source}
-        if price.money and not self.is_simulated:
-            data["estimate"] = f"{price.money.amount} {price.money.currency}"
-        if size:
-            data["predicted"] = size.wire
-        if source := request.source_size:
-            data["source"] = source.wire
-        if again_of:
-            data["again_of"] = again_of
-        if self.budget and price.money is None and "price" not in allowed and not self.is_simulated:
-            raise BudgetError(
-                f"{price}, and this session has a budget; submit(…, allow='price') sends it all the same."
-            )
-        now = self.clock.now()
-        return Plan(
-            run_id=secrets.token_hex(4),
-            fingerprint=request.fingerprint,
-            endpoint=self.endpoint.identity,
-            take=take,
-            model=request.model,
-            tier=request.tier,
-            seconds=request.seconds,
-            at=now,
-            request=request.to_record(),
-            data=data,
-            budget=None if self.is_simulated else self.budget,
-            budget_since=_midnight(now),
-        )
-
-    def again(self, run: Run, **changes: Any) -> Run:
-        """Make a run's request once more, as a new take."""
+    def again(self, run: Run, *, confirm: bool = False, **changes: Any) -> Run:
+        """Make a run's request once more, as a new take that is linked to it; what was allowed then is allowed now."""
         request = run.request.replace(**changes) if changes else run.request
         takes = self.ledger.takes(request.fingerprint, self.endpoint.identity)
-        return self.submit(request, take=takes + 1, allow="all")
+        return self._submit(request, takes + 1, "all", confirm, again_of=run.id)
 
     def cancel(self, run: Run) -> RunState:
         """Call a queued run back."""
@@ -310,7 +246,8 @@ class Session:
         """
         self._check_open()
         if request is not None:
-            plan = self._plan(request, self.ledger.takes(request.fingerprint, self.endpoint.identity) + 1, ("price",))
+            takes = self.ledger.takes(request.fingerprint, self.endpoint.identity)
+            plan = self._planner.plan(request, takes + 1, ("price",), confirm=True)
         else:
             plan = Plan(
                 run_id=secrets.token_hex(4),
@@ -382,7 +319,7 @@ class Session:
 
     def spend(self, days: int = 30) -> Spend:
         """Sum up what the last days' runs cost by list price, by day and model."""
-        since = _midnight(self.clock.now()) - (days - 1) * 86400
+        since = midnight(self.clock.now()) - (days - 1) * 86400
         return Spend.of(self.ledger.states(since=since), is_simulated=self.is_simulated)
 
     def disk_use(self) -> dict[str, int]:
@@ -507,9 +444,3 @@ def _prepare(folder: Path) -> None:
             ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"folder {str(folder)!r} cannot be used: {error.strerror}; give folder='…'.") from error
-
-
-def _midnight(now: float) -> float:
-    """Return the start of the local day, in epoch seconds."""
-    day = datetime.fromtimestamp(now).astimezone()
-    return day.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()

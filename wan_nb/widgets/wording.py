@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wan_nb.catalog import ModelSpec
+from wan_nb.preview import SHOWN_REGION
 from wan_nb.record import RunPhase, RunState
-from wan_nb.session import SHOWN_REGION
 from wan_nb.task import TaskStatus
 
 if TYPE_CHECKING:
