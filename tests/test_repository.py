@@ -74,7 +74,7 @@ ALLOWED: dict[str, set[str]] = {
     "simulator": {"catalog", "video"},
     "widgets": {
         "advice", "catalog", "content", "geometry", "media", "pixels", "pricing", "problems", "record", "request",
-        "ratio", "run", "schedule", "session", "task", "video",
+        "preview", "ratio", "run", "schedule", "session", "task", "video",
     },
 }  # fmt: skip
 """Who may import whom, beyond `FREE`: effects at the rim, values in the middle (arrows of the design)."""
