@@ -66,6 +66,12 @@ class Engine:
             # nobody awaits it, so this is the only place where it can be seen
             _log.error("work on the engine failed", exc_info=task.exception())
 
+    async def settle(self, timeout_s: float) -> None:
+        """Wait, on the engine's own thread, for what was spawned; what takes longer is left running."""
+        limit = self.loop.time() + timeout_s
+        while self._tasks and self.loop.time() < limit:  # what ends may have begun something
+            await asyncio.wait(set(self._tasks), timeout=limit - self.loop.time())
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Block until a coroutine has run, in ticks, so that an interrupt works."""
         if threading.current_thread() is self.thread:

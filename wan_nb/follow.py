@@ -48,6 +48,8 @@ RECORD_TRIES = 60
 """How often a record is tried to be written while the disk is full or locked."""
 RECORD_WAIT_S = 1.0
 """Real seconds between these tries."""
+LEAVE_S = 8.0
+"""Real seconds that leaving waits for what was begun."""
 DOWNLOADS_AT_ONCE = 3
 """Downloads that run together."""
 
@@ -389,8 +391,11 @@ class Follower:
 
     async def leave(self) -> None:
         """Give up the watch and close the connections; the journal has everything."""
-        for run_id in list(self.schedule.watches):
+        watched = list(self.schedule.watches)
+        for run_id in watched:
             self.schedule.drop(run_id)
+        await self.engine.settle(LEAVE_S)  # a question on its way may begin a last download
+        for run_id in watched:
             await asyncio.to_thread(self.ledger.release, run_id)
         for client in (self.client, *self._clients.values()):
             await client.close()

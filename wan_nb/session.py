@@ -8,13 +8,14 @@ answer for each other.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import secrets
 import sys
 import threading
 import time
 import weakref
 from collections.abc import Iterable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -399,7 +400,8 @@ class Session:
                 print(f"wan_nb: waiting for {len(self._follower.busy)} run(s) being sent or fetched …", file=sys.stderr)  # noqa: T201 - leaving is the one moment with no other way to speak
             time.sleep(0.05)
         self._patrol.cancel()
-        self.engine.submit(self._follower.leave()).exception(timeout=10)
+        with contextlib.suppress(TimeoutError, CancelledError):
+            self.engine.submit(self._follower.leave()).exception(timeout=15)
         self.engine.stop()
         self.ledger.close()
         if self._on_close:

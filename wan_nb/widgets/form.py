@@ -93,6 +93,13 @@ class Form(W.VBox):  # type: ignore[misc]
     def __repr__(self) -> str:
         return f"Form({self.state.request!r})"
 
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Add the static twin, for where no kernel is: what the form stood at, and that it was a form."""
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
+        note = "A form stood here; run the cell to have it back. It was filled in like this:"
+        twin = preview_view.html(self.session.preview(self.state.request), self.session.region)
+        return bundle | {"text/html": f"<p><i>{note}</i></p>{twin}"}
+
     # --- building -----------------------------------------------------------------------------------------------
 
     def _head(self) -> str:
