@@ -165,9 +165,9 @@ def test_only_one_sender_passes_the_gate(ledger: Ledger) -> None:
     """Two cells, threads or kernels with the same request: look and record are one step."""
     ledger.plan(PLAN)
     other = Ledger(ledger.path)
-    assert ledger.start_sending("r1", HISTORY[0])
-    assert other.start_sending("r1", HISTORY[0]) is None
-    assert ledger.start_sending("r1", HISTORY[0]) is None
+    assert ledger.leave_planned("r1", HISTORY[0])
+    assert other.leave_planned("r1", HISTORY[0]) is None
+    assert ledger.leave_planned("r1", HISTORY[0]) is None
     assert [record.kind for record in ledger.records("r1")] == ["planned", "sending"]
 
 

@@ -8,6 +8,7 @@ prices or HTTP.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -24,29 +25,41 @@ Verdict = Literal["allowed", "disputed", "refused"]
 T = TypeVar("T")
 
 SOURCES: Mapping[str, str] = {
-    "S000": "Wan first and last frames API reference, Apr 17 2026",
-    "S001": "Wan 2.7 image-to-video API, Jun 16 2026",
-    "S002": "a gateway's kf2v page, undated (text of Nov 2025)",
-    "S003": "Wan image-to-video API reference, Dec 29 2025",
-    "S004": "Image-to-video: first frame, user guide, undated",
-    "CN-I2V": "first-frame API reference 2.1–2.6 (Chinese), mid-2026",
-    "CN-I2V-GUIDE": "first-frame guide (Chinese), Feb 12 2026",
-    "CN-27": "Wan 2.7 API reference (Chinese), mid-2026",
-    "CN-30": "Wan 3.0 API reference (Chinese), Aug 2026",
-    "CN-KF2V": "first-and-last-frame API reference (Chinese), mid-2026",
-    "CN-KF2V-2511": "first-and-last-frame API reference (Chinese), Nov 26 2025",
-    "CN-KF2V-GUIDE": "first-and-last-frame guide with region tables (Chinese), early 2026",
-    "CN-PRICE": "model prices (Chinese), Apr 2026",
-    "CN-RATE": "rate limits (Chinese), Jun 2026",
-    "EN-RATE-COPY": "Singapore rate limits, copy of Aug 2026",
-    "FX": "video effect templates, Jun 29 2026",
-    "DAILIES": "live calls in Singapore, Jul 2026",
-    "LIVE-1": "community live test, Aug 27 2026",
-    "RACCOON": "live calls through resellers, Jul–Aug 2026",
-    "LAOZHANG": "a reseller's page, Oct 2026",
-    "W3-DIALECT": "notes on Wan 3.0, Sep 4 2026",
+    "S000": "the first-and-last-frame API reference (Apr 17 2026)",
+    "S001": "the Wan 2.7 API reference (Jun 16 2026)",
+    "S002": "a gateway's first-and-last-frame page (text of Nov 2025)",
+    "S003": "the Wan image-to-video API reference (Dec 29 2025)",
+    "S004": "the image-to-video user guide (undated)",
+    "CN-I2V": "the Chinese first-frame API reference (mid-2026)",
+    "CN-I2V-GUIDE": "the Chinese first-frame guide (Feb 12 2026)",
+    "CN-27": "the Chinese Wan 2.7 API reference (mid-2026)",
+    "CN-30": "the Chinese Wan 3.0 API reference (Aug 2026)",
+    "CN-KF2V": "the Chinese first-and-last-frame API reference (mid-2026)",
+    "CN-KF2V-2511": "the Chinese first-and-last-frame API reference (Nov 26 2025)",
+    "CN-KF2V-GUIDE": "the Chinese first-and-last-frame guide (early 2026)",
+    "CN-PRICE": "the Chinese price list (Apr 2026)",
+    "PRICE-USD": "a copy of the dollar prices (Jul 2026)",
+    "W3-PRICE-A": "a copy of the Wan 3.0 prices (fall 2026)",
+    "CN-RATE": "the Chinese rate limit page (Jun 2026)",
+    "EN-RATE-COPY": "a copy of Singapore's rate limits (Aug 2026)",
+    "FX": "the video effects page (Jun 29 2026)",
+    "DAILIES": "live calls in Singapore (Jul 2026)",
+    "LIVE-1": "a community live test (Aug 27 2026)",
+    "RACCOON": "live calls through resellers (Jul–Aug 2026)",
+    "LAOZHANG": "a reseller's page (Oct 2026)",
+    "W3-DIALECT": "notes on Wan 3.0 (Sep 4 2026)",
 }
 """What the keys in every `source` field stand for."""
+
+
+def cite(text: str) -> str:
+    """Replace the keys of `SOURCES` in a text by the documents they stand for.
+
+    Example:
+        >>> cite("S003 says so")
+        'the Wan image-to-video API reference (Dec 29 2025) says so'
+    """
+    return re.sub(r"\b[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*\b", lambda match: SOURCES.get(match[0], match[0]), text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +272,7 @@ _CLIP = frozenset({"first_clip"})
 _CLIP_LAST = frozenset({"first_clip", "last_frame"})
 
 _SHARED = ("prompt", "negative_prompt", "prompt_extend", "watermark", "seed")
-_SIDE_OLD = Bounds(360, 2000, "S003", 240, 8000, "CN-I2V, live text of Jul 2026 (DAILIES)")
+_SIDE_OLD = Bounds(360, 2000, "S003", 240, 8000, "CN-I2V, DAILIES")
 _SIDE_NEW = Bounds(240, 8000, "S000, S001, CN-I2V")
 _IMAGE_OLD = ImageLimits(_SIDE_OLD, Bounds(0, 10, "S003, CN-I2V"))
 _IMAGE_25 = ImageLimits(_SIDE_OLD, Bounds(0, 10, "S003", 0, 20, "CN-I2V"))
@@ -268,16 +281,18 @@ _IMAGE_27 = replace(_IMAGE_NEW, max_ratio=8)
 _IMAGE_KF = ImageLimits(
     _SIDE_NEW,
     Bounds(0, 10, "S000"),
-    base64=Choices((), "S000 (URL only)", (True,), "CN-KF2V, S002, live in Singapore (DAILIES)"),
+    base64=Choices((), "S000", (True,), "CN-KF2V, S002, DAILIES"),
 )
 _AUDIO_25 = AudioLimits(Bounds(3, 30, "S003, S004"))
 _BEIJING_SINGAPORE = Choices(("singapore", "beijing"), "S003, CN-I2V")
 _FIVE = RateLimit(5, 5)
 _TWO = RateLimit(2, 2)
-_KF_INPUTS = Choices((_BOTH,), "S000", (_FIRST,), "CN-KF2V, S002 (last frame optional)")
+_KF_INPUTS = Choices((_BOTH,), "S000", (_FIRST,), "CN-KF2V, S002")
 _KF_FIELDS = Choices(_SHARED, "S000", ("template",), "CN-KF2V, S002")
-_RETIRED = "A reseller says that Wan 2.6 was retired on Oct 14 2026; no vendor page confirms it (LAOZHANG)."
-_FX = "CN-I2V, FX (Beijing)"
+_RETIRED = (
+    "If it is refused as retired, take wan2.7: a reseller says so since Oct 14 2026, no vendor page does (LAOZHANG)."
+)
+_FX = "CN-I2V, FX"
 
 
 def _row_21(name: str, tiers: tuple[str, ...], durations: tuple[int, ...]) -> ModelSpec:
@@ -458,7 +473,18 @@ _ROWS = (
     replace(_WAN30, id="wan3.0-video-prime", note="As wan3.0-video, faster, at 1.5 times the price."),
 )
 
-MODELS: dict[str, ModelSpec] = {spec.id: spec for spec in _ROWS}
+
+class Models(dict[str, ModelSpec]):
+    """Rows by model id; an alias finds its row too, and a typo gets the nearest names."""
+
+    def __missing__(self, model: str) -> ModelSpec:
+        for spec in self.values():
+            if model in spec.aliases:
+                return spec
+        raise ConfigError(f"model {model!r} is not in the catalogue; {suggest(model)}")
+
+
+MODELS = Models((spec.id, spec) for spec in _ROWS)
 """Every model by its id, oldest documents last within a family. `add_model` adds to it."""
 
 DEFAULT_MODEL = "wan2.6-i2v-flash"
@@ -494,9 +520,10 @@ def find_model(model: str) -> ModelSpec | None:
         >>> find_model("wan2.7-i2v").id
         'wan2.7-i2v-2026-04-25'
     """
-    if model in MODELS:
+    try:
         return MODELS[model]
-    return next((spec for spec in MODELS.values() if model in spec.aliases), None)
+    except (ConfigError, TypeError):
+        return None
 
 
 def get_model(model: str) -> ModelSpec:
@@ -505,10 +532,7 @@ def get_model(model: str) -> ModelSpec:
     Raises:
         ConfigError: If the catalogue has no such model; the message names the nearest.
     """
-    spec = find_model(model)
-    if spec is None:
-        raise ConfigError(f"model {model!r} is not in the catalogue; {suggest(model)}")
-    return spec
+    return MODELS[model]
 
 
 def suggest(model: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from wan_nb.clock import Clock
 from wan_nb.endpoint import GATEWAY_IMAGE, Endpoint, Secret, find_key, region_endpoint
 from wan_nb.errors import ConfigError
+from wan_nb.pricing import Money, currency_of
 from wan_nb.session import Session
 
 SIMULATED_SPEED = 60.0
@@ -35,7 +36,7 @@ def simulated(
     """
     from wan_nb.simulator import Simulator
 
-    if not speed > 0:
+    if not isinstance(speed, int | float) or not speed > 0:
         raise ConfigError(f"speed={speed!r} is not a speed; give a number above 0, such as 60.")
     clock = Clock(speed=speed)
     home = Path(folder)
@@ -72,9 +73,17 @@ def live(
     Raises:
         ConfigError: If the key is missing or empty, or the region is not known.
     """
-    key = find_key(api_key)
     if region is None:
         raise ConfigError("no region: say where the key is from, as in wan.live(region='singapore').")
+    key = find_key(api_key)
+    if not key.reveal().startswith(("sk-", "st-")):
+        raise ConfigError(
+            "the key does not look like one: they begin with 'sk-' (or 'st-'), without quotes around them."
+        )
+    listed = currency_of(region)
+    for name, amount in (("budget", budget), ("confirm_above", confirm_above)):
+        if amount is not None and listed and Money.of(amount).currency != listed:
+            raise ConfigError(f"{name}={amount!r}: prices in {region} are in {listed}; write it as '2.00 {listed}'.")
     session = Session(
         region_endpoint(region, key, workspace=workspace), Path(folder), budget=budget, confirm_above=confirm_above
     )

@@ -150,7 +150,7 @@ class Follower:
             self.clock.service_s(self.clock.now(), self.pacer.reserve(request.model, rate, self.clock.now()))
         )
         gate = Record("sending", self.clock.now(), {"region": self.client.endpoint.region})
-        sending = await asyncio.to_thread(self.ledger.start_sending, run_id, gate)
+        sending = await asyncio.to_thread(self.ledger.leave_planned, run_id, gate)
         if sending is None:
             return True
         self.publish(sending)
@@ -356,8 +356,18 @@ class Follower:
     # --- call back, leave ---------------------------------------------------------------------------------------
 
     async def cancel(self, run_id: str) -> None:
-        """Call a queued task back; the service refuses once it runs."""
-        state = await self._state(run_id)
+        """Call a run back: before it is sent at once, then at the service, which refuses once it runs."""
+        text = "called back before it was sent"
+        withdrawn = await asyncio.to_thread(
+            self.ledger.leave_planned, run_id, Record("withdrawn", self.clock.now(), {"message": text})
+        )
+        if withdrawn is not None:
+            self.publish(withdrawn)
+            return
+        while (state := await self._state(run_id)).phase is RunPhase.SENDING:
+            await asyncio.sleep(0.02)  # noqa: ASYNC110 - another kernel may be the one that sends: only the journal tells
+        if state.phase is not RunPhase.SUBMITTED:
+            raise ConfigError(f"run {run_id} cannot be called back: it is {state.phase}.")
         client = self._client(state)
         if not client.endpoint.can_cancel:
             raise ConfigError(f"{client.endpoint.name} cannot call a task back; it runs, and is billed if it succeeds.")

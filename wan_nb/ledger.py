@@ -255,8 +255,8 @@ class Ledger:
                 self._insert(db, run_id, record)
             return self._state(run_id)
 
-    def start_sending(self, run_id: str, record: Record) -> RunState | None:
-        """Record that a planned run is about to be sent; None if it is not planned any more.
+    def leave_planned(self, run_id: str, record: Record) -> RunState | None:
+        """Record that a planned run is about to be sent, or is called back; None if it is not planned any more.
 
         The one gate in front of the call that costs money: look and record are one transaction, so that two cells, two
         threads or two kernels with the same request cannot both pass.

@@ -127,8 +127,18 @@ class Estimate:
 
     def __str__(self) -> str:
         if self.money is None:
-            return f"price not published for {self.source}"
+            return f"not published for {self.source}"
         return f"about {self.money} ({self.seconds} s × {self.per_second})"
+
+
+def currency_of(region: str) -> str:
+    """Return the currency of a region's list prices, empty where none are known.
+
+    Example:
+        >>> currency_of("beijing"), currency_of("singapore"), currency_of("tokyo")
+        ('CNY', 'USD', '')
+    """
+    return next((currency for (where, _), ((currency, _), _) in _TABLE.items() if where == region), "")
 
 
 def estimate(model: str, *, region: str, tier: str, seconds: int, silent: bool = False) -> Estimate:

@@ -8,7 +8,7 @@ nothing (FACTS §0), so this is the only check before a task exists. No I/O: med
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from wan_nb import catalog
@@ -74,7 +74,8 @@ def find_problems(request: VideoRequest, place: Place) -> tuple[Problem, ...]:
         *_texts(request, spec),
         *_switches(request, spec),
     ]
-    return tuple(sorted(found, key=lambda problem: _ORDER[problem.severity]))
+    told = [replace(each, message=catalog.cite(each.message), fix=catalog.cite(each.fix)) for each in found]
+    return tuple(sorted(told, key=lambda problem: _ORDER[problem.severity]))
 
 
 def _model(request: VideoRequest, spec: ModelSpec, place: Place) -> Iterator[Problem]:
@@ -220,7 +221,7 @@ def _image(name: str, medium: Media, limits: ImageLimits) -> Iterator[Problem]:
         yield _between(name, f"{what} has {megabytes:.1f} MB", limits.megabytes, "MB")
     if limits.base64.verdict(True) == "disputed":
         yield Problem(
-            name, "warning", f"{what} goes as base64: {limits.base64.disputed_source} take it, {limits.base64.source}.",
+            name, "warning", f"{what} is sent inside the request: {limits.base64.disputed_source} accept that, {limits.base64.source} names URLs only.",
             "A public URL is safest.", f"{limits.base64.disputed_source}; {limits.base64.source}",
         )  # fmt: skip
     yield from _looks(name, what, medium)

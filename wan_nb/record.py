@@ -338,5 +338,6 @@ _STEPS = {
     "watched": _watched,
     "adopted": _submitted,
     "disowned": _ended(RunPhase.REJECTED),
+    "withdrawn": _ended(RunPhase.CANCELED),
     "marked": _marked,
 }

@@ -321,22 +321,28 @@ class Run:
             )
         if state.phase in (RunPhase.EXPIRED, RunPhase.LOST):
             raise ExpiredError(f"run {self.id}: {state.message} run.again() makes it anew.")
+        if state.phase is RunPhase.CANCELED:
+            raise RunError(f"run {self.id} was canceled; nothing is billed, and run.again() makes it anew.")
         reason = state.unwatched or state.message or str(state.phase)
         raise RunError(f"run {self.id} has no video: {reason} session.resume() takes it up again.")
 
     # --- acting -------------------------------------------------------------------------------------------------
 
     def cancel(self) -> RunState:
-        """Call a queued run back; the service refuses once it runs, and bills it then.
+        """Call a run back, before it is sent or while it is queued; once it runs the service refuses, and bills it.
 
         Raises:
             ServiceError: If it is not PENDING any more.
+            ConfigError: If it is over already, or the endpoint cannot call tasks back.
         """
         return self.session.cancel(self)
 
-    def again(self, *, confirm: bool = False, **changes: Any) -> Run:
-        """Make the same request once more (with changes, if any), as a new take that is linked to this one."""
-        return self.session.again(self, confirm=confirm, **changes)
+    def again(self, *, allow: str | tuple[str, ...] = (), confirm: bool = False, **changes: Any) -> Run:
+        """Make the same request once more (with changes, if any), as a new take that is linked to this one.
+
+        Each call is a new run, and costs: in a cell that may run again, `session.submit(request, take=2)` is safe.
+        """
+        return self.session.again(self, allow=allow, confirm=confirm, **changes)
 
     def candidates(self) -> Candidates:
         """Return the service's tasks that this ambiguous run may be; asks the service, decides nothing.
@@ -365,8 +371,12 @@ class Run:
     # --- how it is shown ----------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
+        prompt = str(self._state.request.get("prompt") or "")
+        shown = [self._state.model, describe(self._state)]
+        shown += [str(self._state.file.size)] if self._state.file else []
+        shown += [repr(prompt if len(prompt) <= 40 else prompt[:39] + "…")] if prompt else []
         notice = f"; {self.notice}" if self.notice else ""
-        return f"Run({self.id}: {self._state.model}, {describe(self._state)}{notice})"
+        return f"Run({self.id}: {', '.join(shown)}{notice})"
 
     def _ipython_display_(self) -> None:
         from wan_nb.widgets import run as view

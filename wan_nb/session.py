@@ -16,6 +16,7 @@ import time
 import weakref
 from collections.abc import Iterable
 from concurrent.futures import CancelledError, Future
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -173,9 +174,13 @@ class Session:
         self, request: VideoRequest, take: int, allow: str | tuple[str, ...], confirm: bool, again_of: str = ""
     ) -> Run:
         self._check_open()
+        if not isinstance(request, VideoRequest):
+            raise ConfigError(f"{request!r} is not a request; make one with wan.VideoRequest(model, first_frame=…).")
         if not isinstance(take, int) or take < 1:
             raise ConfigError(f"take={take!r} is not a take; it is 1, 2, 3 …")
         allowed = (allow,) if isinstance(allow, str) else tuple(allow)
+        if wrong := set(allowed) - {each.name for each in fields(VideoRequest)} - {"all", "price"}:
+            raise ConfigError(f"allow={min(wrong)!r} is no field of a request; name one, or 'all', or 'price'.")
         request.check(self.place, allow=allowed)
         plan = self._planner.plan(request, take, allowed, confirm=confirm, again_of=again_of)
         state, existed = self.ledger.plan(plan)
@@ -193,11 +198,14 @@ class Session:
             self.engine.submit(self._follower.take_up(state))
         return run
 
-    def again(self, run: Run, *, confirm: bool = False, **changes: Any) -> Run:
-        """Make a run's request once more, as a new take that is linked to it; what was allowed then is allowed now."""
+    def again(self, run: Run, *, allow: str | tuple[str, ...] = (), confirm: bool = False, **changes: Any) -> Run:
+        """Make a run's request once more, as a new take that is linked to it.
+
+        What was allowed for the unchanged request is allowed again; a changed one is checked like any other.
+        """
         request = run.request.replace(**changes) if changes else run.request
         takes = self.ledger.takes(request.fingerprint, self.endpoint.identity)
-        return self._submit(request, takes + 1, "all", confirm, again_of=run.id)
+        return self._submit(request, takes + 1, allow if changes else "all", confirm, again_of=run.id)
 
     def cancel(self, run: Run) -> RunState:
         """Call a queued run back."""
@@ -445,4 +453,4 @@ def _prepare(folder: Path) -> None:
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"folder {str(folder)!r} cannot be used: {error.strerror}; give folder='…'.") from error
+        raise ConfigError(f"folder {str(folder)!r} cannot be used: {error.strerror}; give another folder.") from error

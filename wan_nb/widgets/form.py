@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as W  # noqa: N812
 
-from wan_nb.catalog import TEMPLATES
+from wan_nb.catalog import TEMPLATES, cite
 from wan_nb.media import Media
 from wan_nb.problems import Problem
 from wan_nb.request import MEDIA_FIELDS, VideoRequest
@@ -97,7 +97,8 @@ class Form(W.VBox):  # type: ignore[misc]
         """Add the static twin, for where no kernel is: what the form stood at, and that it was a form."""
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
         note = "A form stood here; run the cell to have it back. It was filled in like this:"
-        twin = preview_view.html(self.session.preview(self.state.request), self.session.region)
+        request = self.state.request
+        twin = preview_view.html(self.session.preview(request), self.session.region) if request else ""
         return bundle | {"text/html": f"<p><i>{note}</i></p>{twin}"}
 
     # --- building -----------------------------------------------------------------------------------------------
@@ -356,7 +357,7 @@ class Form(W.VBox):  # type: ignore[misc]
             count = len(getattr(state, name).strip())
             return f'<span class="wan-count{" over" if count > limit else ""}">{count} of {limit} characters</span>'
         if name == "model":
-            return escape(state.spec.note)
+            return escape(cite(state.spec.note))
         medium = getattr(state, name, None) if name in MEDIA_FIELDS else None
         return escape(str(medium)) if medium is not None and not medium.error else ""
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from wan_nb.catalog import cite
 from wan_nb.errors import WanError
 from wan_nb.problems import Problem
 
@@ -61,7 +62,7 @@ def problem_html(problem: Problem, *, missing: bool = False) -> str:
     """Return one problem as a line in the colour of its severity."""
     if missing:
         return f'<span class="wan-problem missing">○ {escape(problem.message)}</span>'
-    source = f' title="Source: {escape(problem.source)}"' if problem.source else ""
+    source = f' title="Source: {escape(cite(problem.source))}"' if problem.source else ""
     sign = _SEVERITY[problem.severity]
     return f'<span class="wan-problem {problem.severity}"{source}>{sign} {escape(str(problem))}</span>'
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wan_nb.catalog import cite
 from wan_nb.request import MEDIA_FIELDS, VideoRequest
 from wan_nb.widgets.parts import INK, SOFT, TONES, escape, jpeg_address, table_rows
 from wan_nb.widgets.wording import price_words, usual_words
@@ -35,11 +36,14 @@ def html(preview: Preview, region: str = "") -> str:
     rows = [("price", price_words(preview, region))]
     if preview.estimate.money:
         rows.append(
-            ("by list", f"{preview.estimate.seconds} s × {preview.estimate.per_second}; {preview.estimate.source}")
+            (
+                "by list",
+                f"{preview.estimate.seconds} s × {preview.estimate.per_second}; {cite(preview.estimate.source)}",
+            )
         )
     if preview.size:
         rows.append(("size", f"{preview.size} px expected; {preview.drift or 'shape not known'}"))
-    rows.append(("time", f"{usual_words(preview.usual.median_s, preview.usual.p90_s)} ({preview.usual.source})"))
+    rows.append(("time", f"{usual_words(preview.usual.median_s, preview.usual.p90_s)} ({cite(preview.usual.source)})"))
     if preview.existing:
         rows.append(("ran before", f"run {preview.existing.run_id}: submitting gives that run; take=2 makes another"))
     return _framed(request, rows, preview.problems)
@@ -65,9 +69,14 @@ def _framed(request: VideoRequest, rows: list[tuple[str, str]], problems: tuple[
         and not medium.error
         and (address := jpeg_address(medium.thumbnail, longest=240))
     )
+    small = f"color:{SOFT};font-size:12px"
     said = "".join(
         f'<div style="color:{_COLOURS[problem.severity]}">{problem.severity}: {escape(str(problem))}'
-        + (f' <span style="color:{SOFT};font-size:12px">[{escape(problem.source)}]</span>' if problem.source else "")
+        + (
+            f' <span style="color:{SOFT};font-size:12px">[{escape(cite(problem.source))}]</span>'
+            if problem.source
+            else ""
+        )
         + "</div>"
         for problem in problems
     )

@@ -17,6 +17,7 @@ from IPython import display as screen
 from IPython.core.getipython import get_ipython
 
 from wan_nb.advice import explain
+from wan_nb.catalog import cite
 from wan_nb.geometry import Size
 from wan_nb.record import RunPhase, RunState
 from wan_nb.task import TaskStatus
@@ -55,7 +56,7 @@ def row(run: Run) -> dict[str, Any]:
         "median_s": usual.median_s,
         "p90_s": usual.p90_s,
         "usual": " · ".join(text for text in (usual_words(usual.median_s, usual.p90_s), pace) if text),
-        "source": usual.source,
+        "source": cite(usual.source),
         "what": f"{state.model} · {state.tier} · {state.seconds} s · {clock_time(state.created_at)} · {task}",
         "prompt": str(state.request.get("prompt") or "")[:2000],
         "facts": [[name, text[:2000]] for name, text in rows],

@@ -50,7 +50,7 @@ _PHASES = {
     RunPhase.SUCCEEDED: PhaseWords("fetching", "wait"),
     RunPhase.SAVED: PhaseWords("saved", "good"),
     RunPhase.FAILED: PhaseWords("failed", "bad", "Nothing is billed; run.again() makes a new task."),
-    RunPhase.CANCELED: PhaseWords("cancelled", "off", "Nothing is billed; run.again() makes a new task."),
+    RunPhase.CANCELED: PhaseWords("canceled", "off", "Nothing is billed; run.again() makes a new task."),
     RunPhase.EXPIRED: PhaseWords(
         "expired", "bad", "The service keeps tasks for 24 hours; run.again() makes a new one and is billed anew."
     ),

@@ -1,0 +1,106 @@
+"""The teaching notebooks run anew from top to bottom, and lead to one another."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+import wan_nb as wan
+from tests.notebooks import FOLDER, execute
+
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+LINK = re.compile(r"\[(\d\d) ([^]]+)\]\(([^)]+)\)")
+HERE = re.compile(r"\*\*(\d\d) ([^*]+)\*\*")
+
+
+@pytest.fixture(autouse=True)
+def not_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the person who runs the tests has set, nothing is paid for."""
+    monkeypatch.delenv("WAN_NB_LIVE", raising=False)
+
+
+def code_cells(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def navigation(notebook: Any) -> list[str]:
+    """Return every line that leads to other notebooks, in order."""
+    lines = [line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
+    return [line for line in lines if HERE.search(line) and LINK.search(line)]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_runs_anew(path: Path, tmp_path: Path) -> None:
+    """Every cell runs; those that are wrong on purpose, and no others, show an error."""
+    for number, cell in enumerate(code_cells(execute(path, tmp_path)), start=1):
+        assert cell.execution_count == number
+        errors = [output for output in cell.outputs if output.output_type == "error"]
+        assert len(errors) == ("raises-exception" in cell.metadata.get("tags", [])), cell.source
+        for error in errors:
+            assert len(error.traceback) == 1, "an expected error is one line"
+
+
+def test_run_all_once_more_sends_nothing(tmp_path: Path) -> None:
+    """Also a chain, whose pictures are taken from videos, is found again by another kernel."""
+    path = FOLDER / "03_wan27_media.ipynb"
+    ids = []
+    for _ in range(2):
+        execute(path, tmp_path)
+        with wan.simulated(tmp_path / "wan_runs" / "simulated") as session:
+            ids.append([run.id for run in session.runs(limit=None)])
+    assert ids[0] == ids[1]
+    assert len(ids[0]) >= 5
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_leads_to_all_others(path: Path) -> None:
+    """Under the title and at the bottom stands the same line; it names what exists, in order, and where you are."""
+    notebook = nbformat.read(path, as_version=4)
+    found = navigation(notebook)
+    assert len(found) == 2
+    top, bottom = found
+    assert top == bottom == notebook.cells[-1].source
+    assert notebook.cells[0].source.splitlines()[2] == top
+    here = HERE.findall(top)
+    assert [number for number, _ in here] == [path.name[:2]]
+    links = {number: target for number, _, target in LINK.findall(top)}
+    assert sorted([*links.values(), path.name]) == [each.name for each in NOTEBOOKS]
+    assert all(target.startswith(number) for number, target in links.items())
+    numbers = re.findall(r"\d\d(?= [A-Z])", re.sub(r"\([^)]*\)", "", top))
+    assert numbers == [each.name[:2] for each in NOTEBOOKS]
+
+
+def test_each_place_has_one_name() -> None:
+    """A notebook is called the same in every line."""
+    names: dict[str, set[str]] = {}
+    for path in NOTEBOOKS:
+        line = navigation(nbformat.read(path, as_version=4))[0]
+        for number, name in [*HERE.findall(line), *((number, name) for number, name, _ in LINK.findall(line))]:
+            names.setdefault(number, set()).add(name)
+    assert {number: len(each) for number, each in names.items()} == {path.name[:2]: 1 for path in NOTEBOOKS}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_reads_well(path: Path) -> None:
+    """Small cells, a way to the real service that is guarded, a summary and exercises."""
+    notebook = nbformat.read(path, as_version=4)
+    text = "\n".join(cell.source for cell in notebook.cells)
+    guarded = [cell.source for cell in code_cells(notebook) if "wan.live(" in cell.source]
+    assert len(guarded) == 1
+    assert 'if os.environ.get("WAN_NB_LIVE") == "1":' in guarded[0]
+    assert guarded[0].index("WAN_NB_LIVE") < guarded[0].index("wan.live(")
+    assert "## Summary" in text
+    assert "## Exercises" in text
+    assert path.stat().st_size < 400 * 1024
+    for cell in code_cells(notebook):
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        assert len(lines) <= 12, cell.source
+
+
+def test_readme_names_every_notebook() -> None:
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"\(notebooks/([^)]+\.ipynb)\)", readme) == [path.name for path in NOTEBOOKS]
