@@ -165,6 +165,8 @@ def test_only_one_sender_passes_the_gate(ledger: Ledger) -> None:
     """Two cells, threads or kernels with the same request: look and record are one step."""
     ledger.plan(PLAN)
     other = Ledger(ledger.path)
+    assert ledger.leave_planned("r1", HISTORY[0]) is None  # not without the watch
+    ledger.claim("r1", 0.0)
     assert ledger.leave_planned("r1", HISTORY[0])
     assert other.leave_planned("r1", HISTORY[0]) is None
     assert ledger.leave_planned("r1", HISTORY[0]) is None

@@ -14,7 +14,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from html import unescape
@@ -24,7 +24,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from wan_nb.endpoint import Endpoint
+from wan_nb.endpoint import Endpoint, Secret
 from wan_nb.errors import (
     AccessError,
     AuthenticationError,
@@ -42,7 +42,12 @@ from wan_nb.task import TaskSnapshot, TaskStatus, read_time
 
 _CHUNK = 3 * 64 * 1024  # a multiple of 3, so that base64 pieces join without padding
 _LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=16)
+MAX_REDIRECTS = 5
+"""Redirects of a download that are followed."""
+MAX_BYTES = 2 << 30
+"""Bytes that a video may have; 30 s at 1080P are some 50 MB."""
 _TIMEOUT = httpx.Timeout(60, connect=15, pool=None)
+_TASK_ID = re.compile(r"[\w.:-]{1,128}")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _UPLOAD_GOOD_S = 40 * 3600.0  # kept for 48 hours (FACTS §5); a task must still find it
@@ -121,6 +126,17 @@ class TaskRow:
     """Epoch seconds, by the server's clock."""
 
 
+class _Bearer(httpx.Auth):
+    """Puts the key on a request, so that no frame of a traceback holds it as text."""
+
+    def __init__(self, key: Secret) -> None:
+        self._key = key
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        yield request
+
+
 class Client:
     """Calls to one endpoint.
 
@@ -140,9 +156,12 @@ class Client:
             "trust_env": not loopback,
             "verify": verify,
         }
-        self._calls = httpx.AsyncClient(limits=_LIMITS, **shared)
+        bearer = _Bearer(endpoint.key)
+        self._calls = httpx.AsyncClient(limits=_LIMITS, auth=bearer, **shared)
         # a create goes over a fresh connection: on a stale one its fate would be unknown
-        self._creates = httpx.AsyncClient(limits=httpx.Limits(max_connections=8, max_keepalive_connections=0), **shared)
+        self._creates = httpx.AsyncClient(
+            limits=httpx.Limits(max_connections=8, max_keepalive_connections=0), auth=bearer, **shared
+        )
         # results come from another host, which must never see the key
         self._files = httpx.AsyncClient(limits=httpx.Limits(max_connections=4), **shared)
         self._policies: dict[str, tuple[Mapping[str, Any], float]] = {}
@@ -156,9 +175,6 @@ class Client:
         for each in (self._calls, self._creates, self._files):
             await each.aclose()
 
-    def _headers(self, **more: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.endpoint.key.reveal()}", **more}
-
     async def _send(self, via: httpx.AsyncClient, method: str, url: str, **options: Any) -> httpx.Response:
         host = urlsplit(url).hostname or url
         try:
@@ -167,7 +183,7 @@ class Client:
             raise UnsentError(f"{host} could not be reached ({_reason(error)}); nothing was sent.") from error
         except httpx.UnsupportedProtocol as error:
             raise ConfigError(f"{url!r} is not an http(s) address.") from error
-        except httpx.TransportError as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:  # also an answer that cannot be decompressed
             raise LostAnswerError(f"the answer of {host} was lost ({_reason(error)}).") from error
         with contextlib.suppress(KeyError, TypeError, ValueError):  # no date, or none that can be read
             self.ahead_s = parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
@@ -181,27 +197,28 @@ class Client:
             LostAnswerError: It was sent, and whether a task exists is not known (or a good answer has no task id).
             ServiceError: The service said no; `ServerFaultError` leaves it open whether a task exists.
         """
-        headers = self._headers(
-            **{
-                "Content-Type": "application/json",
-                "X-DashScope-Async": "enable",
-                "Content-Length": str(body.length),
-            }
-        )
+        headers = {
+            "Content-Type": "application/json",
+            "X-DashScope-Async": "enable",
+            "Content-Length": str(body.length),
+        }
         if body.resolves_oss:
             headers["X-DashScope-OssResourceResolve"] = "enable"
         url = self.endpoint.base_url + path
         response = await self._send(self._creates, "POST", url, headers=headers, content=body)
         answer = _answer(response)
         snapshot = TaskSnapshot.read(answer, status_map=self.endpoint.status_map)
-        if not snapshot.task_id:
-            raise LostAnswerError(f"{self.endpoint.host} answered {response.status_code} without a task_id.")
+        if not _TASK_ID.fullmatch(snapshot.task_id):
+            said = " ".join(str(answer.get(name) or "") for name in ("code", "message")).strip()
+            raise LostAnswerError(
+                f"{self.endpoint.host} answered {response.status_code} without a usable task_id. {said}".strip()
+            )
         return snapshot
 
     async def get(self, task_id: str) -> TaskSnapshot:
         """Ask for one task."""
         url = self.endpoint.base_url + self.endpoint.poll_path.format(task_id=quote(task_id, safe=""))
-        answer = _answer(await self._send(self._calls, "GET", url, headers=self._headers()), task_id)
+        answer = _answer(await self._send(self._calls, "GET", url), task_id)
         return TaskSnapshot.read(answer, status_map=self.endpoint.status_map)
 
     async def cancel(self, task_id: str) -> None:
@@ -211,7 +228,7 @@ class Client:
             ServiceError: If it is not PENDING any more (UnsupportedOperation).
         """
         url = f"{self.endpoint.base_url}/tasks/{quote(task_id, safe='')}/cancel"
-        _answer(await self._send(self._calls, "POST", url, headers=self._headers()), task_id)
+        _answer(await self._send(self._calls, "POST", url), task_id)
 
     async def list_tasks(self, **filters: str | int) -> tuple[list[TaskRow], int]:
         """Return one page of the account's tasks and the number of pages.
@@ -220,9 +237,12 @@ class Client:
             filters: ``start_time``, ``end_time`` (YYYYMMDDhhmmss), ``model_name``, ``status``, ``page_no`` …
         """
         url = f"{self.endpoint.base_url}/tasks/"
-        answer = _answer(await self._send(self._calls, "GET", url, headers=self._headers(), params=filters))
+        answer = _answer(await self._send(self._calls, "GET", url, params=filters))
         rows = []
-        for item in answer.get("data") or []:
+        data = answer.get("data")
+        for item in data if isinstance(data, list) else []:
+            if not isinstance(item, Mapping):
+                continue
             made = read_time(item.get("gmt_create") or item.get("start_time"))
             rows.append(
                 TaskRow(
@@ -232,7 +252,8 @@ class Client:
                     created_at=made.timestamp() if made else None,
                 )
             )
-        return rows, int(answer.get("total_page") or 1)
+        pages = answer.get("total_page")
+        return rows, pages if isinstance(pages, int) else 1
 
     async def upload(self, medium: Media, model: str) -> str:
         """Put a local file into the service's temporary store (48 hours) and return its ``oss://`` address.
@@ -271,7 +292,7 @@ class Client:
             return policy
         url = f"{self.endpoint.base_url}/uploads"
         query = {"action": "getPolicy", "model": model}
-        answer = _answer(await self._send(self._calls, "GET", url, headers=self._headers(), params=query))
+        answer = _answer(await self._send(self._calls, "GET", url, params=query))
         policy = answer.get("data") or {}
         missing = [name for name in (*_UPLOAD_FORM.values(), "upload_dir", "upload_host") if not policy.get(name)]
         if missing:
@@ -288,42 +309,82 @@ class Client:
             DownloadError: With the HTTP status and the host, since firewalls block it.
             LostAnswerError: If the connection broke; call again to go on.
         """
-        host = urlsplit(url).hostname or ""
+        for _ in range(MAX_REDIRECTS):
+            onward = await self._download(url, part, progress)
+            if onward is None:
+                return
+            url = onward
+        raise DownloadError(
+            f"{urlsplit(url).hostname} sends the download in circles.", host=urlsplit(url).hostname or ""
+        )
+
+    async def _download(self, url: str, part: Path, progress: Callable[[int, int], None] | None) -> str | None:
+        """Fetch from one address; returns where it sends us on to, if it does."""
+        host = _host(url)
         have = await asyncio.to_thread(_length, part)
         headers = {"Range": f"bytes={have}-"} if have else {}
         try:
             async with self._files.stream("GET", url, headers=headers) as response:
                 if response.is_redirect:
-                    target = str(response.next_request.url) if response.next_request else ""
-                    if urlsplit(url).scheme == "https" and not target.startswith("https:"):
-                        raise DownloadError(f"{host} sends the download off https; it is not followed.", host=host)
-                    return await self.download(target, part, progress)
+                    return _onward(url, response)
                 if response.status_code == 416:
                     await asyncio.to_thread(part.unlink)  # longer than the file itself: begin anew
                     raise LostAnswerError(f"what was kept of the download does not fit {host}'s file; it begins anew.")
                 if not response.is_success:
-                    raise DownloadError(
-                        f"{host} answered {response.status_code} to the download.",
-                        status=response.status_code,
-                        host=host,
-                    )
+                    text = f"{host} answered {response.status_code} to the download."
+                    raise DownloadError(text, status=response.status_code, host=host)
                 going_on = response.status_code == 206
-                total = int(response.headers.get("content-length") or 0) + (have if going_on else 0)
-                done = have if going_on else 0
-                file = await asyncio.to_thread(part.open, "ab" if going_on else "wb")
-                with file:
-                    async for block in response.aiter_bytes(256 * 1024):
-                        await asyncio.to_thread(file.write, block)  # a slow disk must not hold up the loop
-                        done += len(block)
-                        if progress:
-                            progress(done, total)
+                await self._receive(response, part, have if going_on else 0, progress)
         except _UNSENT as error:
             raise LostAnswerError(
                 f"{host} could not be reached ({_reason(error)}). Firewalls often block result hosts: allow {host}."
             ) from error
-        except httpx.TransportError as error:
+        except (httpx.RequestError, httpx.InvalidURL, ValueError) as error:
             raise LostAnswerError(f"the download from {host} broke off ({_reason(error)}).") from error
         return None
+
+    @staticmethod
+    async def _receive(
+        response: httpx.Response, part: Path, have: int, progress: Callable[[int, int], None] | None
+    ) -> None:
+        """Write a body to the disk as it comes, up to a length that no video has."""
+        total = have + int(response.headers.get("content-length") or 0)
+        done = have
+        file = await asyncio.to_thread(part.open, "ab" if have else "wb")
+        with file:
+            async for block in response.aiter_bytes(256 * 1024):
+                await asyncio.to_thread(file.write, block)  # a slow disk must not hold up the loop
+                done += len(block)
+                if max(done, total) > MAX_BYTES:
+                    host = response.url.host
+                    raise DownloadError(
+                        f"{host} sends more than {MAX_BYTES >> 20} MB; no video is that long.", host=host
+                    )
+                if progress:
+                    progress(done, total)
+
+
+def _host(url: str) -> str:
+    """Return an address's host.
+
+    Raises:
+        DownloadError: If it is no http(s) address at all.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise DownloadError("the service gave no usable address for the video.", status=410)
+    return parts.hostname
+
+
+def _onward(url: str, response: httpx.Response) -> str:
+    """Return where a redirect leads, never off https."""
+    target = str(response.next_request.url) if response.next_request else ""
+    if urlsplit(url).scheme == "https" and not target.startswith("https:"):
+        raise DownloadError(f"{_host(url)} sends the download off https; it is not followed.", host=_host(url))
+    return target
 
 
 def _length(part: Path) -> int:
@@ -340,7 +401,7 @@ def _answer(response: httpx.Response, task_id: str = "") -> dict[str, Any]:
         raise service_error(response, task_id)
     try:
         answer = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         raise LostAnswerError(f"{response.url.host} answered {response.status_code} with something that is not JSON.")
@@ -374,5 +435,5 @@ def service_error(response: httpx.Response, task_id: str = "") -> ServiceError:
         code=code,
         request_id=str(body.get("request_id") or ""),
         task_id=task_id,
-        retry_after_s=float(wait) if wait.isdigit() else None,
+        retry_after_s=min(float(wait), 3600.0) if wait.isdecimal() and wait.isascii() else None,
     )

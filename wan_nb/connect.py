@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from wan_nb.clock import Clock
 from wan_nb.endpoint import GATEWAY_IMAGE, Endpoint, Secret, find_key, region_endpoint
@@ -114,6 +115,8 @@ def gateway(
     """
     if not base_url.startswith(("https://", "http://")):
         raise ConfigError(f"base_url={base_url!r} is not an address; it begins with https:// and ends with /api/v1.")
+    if "@" in urlsplit(base_url).netloc or urlsplit(base_url).query:
+        raise ConfigError("base_url must hold no password and no query; give the key as api_key='…'.")
     if "{task_id}" not in poll_path:
         raise ConfigError(f"poll_path={poll_path!r} has no {{task_id}}; write it as '/tasks/{{task_id}}'.")
     endpoint = Endpoint(

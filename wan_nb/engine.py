@@ -50,6 +50,12 @@ class Engine:
         """Hand a coroutine over; returns at once. The one thing that a widget callback does."""
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
+    def start(self, work: Coroutine[Any, Any, None]) -> concurrent.futures.Future[None]:
+        """Hand over what nobody waits for; if it fails, the log says so."""
+        future = self.submit(work)
+        future.add_done_callback(_tell)
+        return future
+
     def later(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> concurrent.futures.Future[T]:
         """Run a blocking function on a worker; returns at once."""
         return self.workers.submit(function, *args, **kwargs)
@@ -62,9 +68,7 @@ class Engine:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception():
-            # nobody awaits it, so this is the only place where it can be seen
-            _log.error("work on the engine failed", exc_info=task.exception())
+        _tell(task)
 
     async def settle(self, timeout_s: float) -> None:
         """Wait, on the engine's own thread, for what was spawned; what takes longer is left running."""
@@ -107,6 +111,12 @@ class Engine:
         self.workers.shutdown(wait=False, cancel_futures=True)
         if not self.thread.is_alive():
             self.loop.close()
+
+
+def _tell(work: asyncio.Task[None] | concurrent.futures.Future[None]) -> None:
+    """Log why work failed that nobody awaits: the only place where it can be seen."""
+    if not work.cancelled() and work.exception():
+        _log.error("work on the engine failed", exc_info=work.exception())
 
 
 def allow_nested_loops() -> str:

@@ -79,7 +79,7 @@ def file_name(state: RunState) -> str:
     when = datetime.fromtimestamp(state.created_at, UTC).strftime("%Y%m%d-%H%M%S")
     words = re.findall(r"\w+", str(state.request.get("prompt") or "").lower())[:5]
     slug = "-".join(words)[:40].strip("-")
-    parts = [when, re.sub(r"[^\w.-]", "-", state.model), slug, state.run_id]
+    parts = [when, re.sub(r"[^\w.-]", "-", state.model)[:60], slug, state.run_id]
     return "_".join(part for part in parts if part) + ".mp4"
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from wan_nb.client import Body, Client
 from wan_nb.clock import Clock
@@ -97,12 +98,15 @@ class Follower:
 
     # --- the journal --------------------------------------------------------------------------------------------
 
-    async def _record(self, run_id: str, kind: str, **data: object) -> RunState:
+    async def _record(self, run_id: str, kind: str, only: tuple[RunPhase, ...] = (), **data: object) -> RunState:
         """Write a record down, off the loop, then tell; a task id is too dear to give up on a full disk at once."""
         record = Record(kind, self.clock.now(), data)
         for left in range(RECORD_TRIES - 1, -1, -1):
             try:
-                state = await asyncio.to_thread(self.ledger.append, run_id, record)
+                if only:
+                    state = await asyncio.to_thread(self.ledger.append_if, run_id, only, record)
+                else:
+                    state = await asyncio.to_thread(self.ledger.append, run_id, record)
             except LedgerError as error:
                 if not left:
                     raise
@@ -130,6 +134,12 @@ class Follower:
             await self._record(
                 run_id, "unwatched", reason=f"gave up sending after {SEND_TRIES} tries; nothing was sent"
             )
+        except Exception as error:  # a file that is gone, a journal that is locked, an answer that breaks a parser
+            _log.exception("run %s could not be sent", run_id)
+            why = f"{type(error).__name__}: {error}"
+            state = await self._record(run_id, "ambiguous", only=(RunPhase.SENDING,), message=why)
+            if state.phase is RunPhase.PLANNED:
+                await self._record(run_id, "unwatched", reason=f"it was not sent: {why}")
         finally:
             self.busy.discard(run_id)
 
@@ -140,11 +150,11 @@ class Follower:
             addresses = await self._upload(request)
             body = Body(request.payload, addresses)
         except PASSING as error:
-            await self._record(run_id, "unsent", message=f"upload: {error}")
+            await self._record(run_id, "unsent", only=(RunPhase.PLANNED,), message=f"upload: {error}")
             await self.clock.sleep(backoff_s(attempt))
             return False
         except ServiceError as error:
-            await self._reject(run_id, error)
+            await self._reject(run_id, error, only=(RunPhase.PLANNED,))
             return True
         await self.clock.sleep(
             self.clock.service_s(self.clock.now(), self.pacer.reserve(request.model, rate, self.clock.now()))
@@ -152,6 +162,8 @@ class Follower:
         gate = Record("sending", self.clock.now(), {"region": self.client.endpoint.region})
         sending = await asyncio.to_thread(self.ledger.leave_planned, run_id, gate)
         if sending is None:
+            self.others[run_id] = await self._state(run_id)  # somebody else has it: see what becomes of it
+            self.publish(self.others[run_id])
             return True
         self.publish(sending)
         try:
@@ -173,6 +185,11 @@ class Follower:
             return True
         except ServiceError as error:
             await self._reject(run_id, error)
+            return True
+        owner = await asyncio.to_thread(self.ledger.owner_of, snapshot.task_id)
+        if owner:
+            text = f"the service answered with task {snapshot.task_id}, which run {owner} has already."
+            await self._record(run_id, "ambiguous", message=text, request_id=snapshot.request_id)
             return True
         state = await self._record(
             run_id, "submitted", task_id=snapshot.task_id, request_id=snapshot.request_id, status=snapshot.status.value
@@ -202,10 +219,11 @@ class Follower:
             if medium.kind != "image" and medium.origin not in ("url", "oss")
         }
 
-    async def _reject(self, run_id: str, error: ServiceError) -> None:
+    async def _reject(self, run_id: str, error: ServiceError, only: tuple[RunPhase, ...] = ()) -> None:
         await self._record(
             run_id,
             "rejected",
+            only=only,
             code=error.code or f"HTTP {error.status}",
             message=str(error),
             request_id=error.request_id,
@@ -238,10 +256,7 @@ class Follower:
             self.others[state.run_id] = state
             return
         self.others.pop(state.run_id, None)
-        if state.deadline is not None and self.clock.now() > state.deadline:
-            await self._expire(state)
-            return
-        self._follow(state)
+        self._follow(state)  # however old: only the service's own word makes it expired, not a clock
 
     async def _expire(self, state: RunState) -> None:
         kind = "lost" if state.phase is RunPhase.SUCCEEDED else "expired"
@@ -255,7 +270,10 @@ class Follower:
         while True:
             for run_id in self.schedule.due(self.clock.now()):
                 self.engine.spawn(self._look(run_id))
-            await self._tend()
+            try:
+                await self._tend()
+            except Exception:  # a full disk, a locked journal: they pass, and the patrol must not end before
+                _log.exception("the journal could not be tended; trying again")
             next_due = self.schedule.next_due()
             until = TEND_S if next_due is None else min(TEND_S, max(0.0, next_due - self.clock.now()))
             self._wake.clear()
@@ -326,8 +344,8 @@ class Follower:
         elif state.task_status is not TaskStatus.UNKNOWN:
             await self._record(state.run_id, "observed", status=TaskStatus.UNKNOWN.value)
 
-    def _observation(self, state: RunState, snapshot: TaskSnapshot) -> dict[str, object]:
-        seen: dict[str, object] = {"status": snapshot.status.value, "request_id": snapshot.request_id}
+    def _observation(self, state: RunState, snapshot: TaskSnapshot) -> dict[str, Any]:
+        seen: dict[str, Any] = {"status": snapshot.status.value, "request_id": snapshot.request_id}
         if not snapshot.status.is_terminal:
             return seen
         if snapshot.end_time and snapshot.submit_time:
@@ -359,13 +377,15 @@ class Follower:
         """Call a run back: before it is sent at once, then at the service, which refuses once it runs."""
         text = "called back before it was sent"
         withdrawn = await asyncio.to_thread(
-            self.ledger.leave_planned, run_id, Record("withdrawn", self.clock.now(), {"message": text})
+            partial(self.ledger.leave_planned, needs_watch=False),
+            run_id,
+            Record("withdrawn", self.clock.now(), {"message": text}),
         )
         if withdrawn is not None:
             self.publish(withdrawn)
             return
-        while (state := await self._state(run_id)).phase is RunPhase.SENDING:
-            await asyncio.sleep(0.02)  # noqa: ASYNC110 - another kernel may be the one that sends: only the journal tells
+        while (state := await self._state(run_id)).phase is RunPhase.SENDING:  # noqa: ASYNC110 - only the journal knows
+            await asyncio.sleep(0.02)
         if state.phase is not RunPhase.SUBMITTED:
             raise ConfigError(f"run {run_id} cannot be called back: it is {state.phase}.")
         client = self._client(state)
@@ -390,11 +410,24 @@ class Follower:
                 "region or account.",
                 status=404,
             )
+        state = await asyncio.to_thread(self.ledger.settle, state.run_id, self.adoption(snapshot))
+        self.publish(state)
+        await self.attend(state, snapshot)
+
+    def adoption(self, snapshot: TaskSnapshot) -> Record:
+        """Return the record by which a run takes a task that exists."""
         since = snapshot.submit_time.timestamp() if snapshot.submit_time else None
         status = "PENDING" if snapshot.status.is_terminal else snapshot.status.value
-        state = await self._record(
-            state.run_id, "adopted", task_id=task_id, request_id=snapshot.request_id, status=status, submitted_at=since
-        )
+        data = {
+            "task_id": snapshot.task_id,
+            "request_id": snapshot.request_id,
+            "status": status,
+            "submitted_at": since,
+        }
+        return Record("adopted", self.clock.now(), data)
+
+    async def attend(self, state: RunState, snapshot: TaskSnapshot) -> None:
+        """Follow a task that was just adopted, beginning with what is known of it."""
         if await asyncio.to_thread(self.ledger.claim, state.run_id, self.clock.now()):
             self._follow(state)
             await self._digest(state, snapshot)

@@ -6,11 +6,13 @@ runs use it.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wan_nb.errors import LedgerError
+from wan_nb.errors import LedgerError, MediaError
 from wan_nb.media import Media
 
 
@@ -21,21 +23,32 @@ class KeptInputs:
     folder: Path
     """Where the files are."""
 
-    def keep(self, medium: Media) -> None:
-        """Copy a medium's bytes, unless they are kept already; addresses are not fetched."""
+    def keep(self, medium: Media) -> Media:
+        """Copy a medium's bytes, unless they are kept already, and return it with the copy as its file.
+
+        Raises:
+            MediaError: If the file is gone or holds other bytes than when it was loaded.
+        """
         if medium.origin in ("url", "oss"):
-            return
+            return medium  # an address, which is not fetched
         target = self.folder / f"{medium.sha256}.{medium.format.lower()}"
         if target.exists():
-            return
+            return replace(medium, path=target)
         part = target.with_name(f"{target.name}.{secrets.token_hex(3)}.part")
         try:
             with part.open("wb") as out, medium.open() as source:
+                digest = hashlib.sha256()
                 while block := source.read(1 << 20):
+                    digest.update(block)
                     out.write(block)
+                out.flush()
+                os.fsync(out.fileno())
+            if digest.hexdigest() != medium.sha256:
+                raise MediaError(f"{medium.name!r} was changed since it was loaded; load it again.")
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
+        return replace(medium, path=target)
 
     def find(self, reference: str, name: str) -> str | Path:
         """Return where a medium of the journal is: its file, or its address.

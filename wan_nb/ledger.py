@@ -17,7 +17,7 @@ import os
 import socket
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from wan_nb.record import Record, RunPhase, RunState, fold
 
 TAIL_BYTES = 1 << 20
 """How much of the log's end is compared with the database when it is opened."""
+PLANNED_LONG_AGO_S = 30 * 86400.0
+"""How long before its sending a run may have been planned, to be counted in a day's budget."""
 LEASE_S = 30.0
 """Seconds after which a run whose watcher fell silent may be taken over (machine time)."""
 
@@ -79,6 +81,8 @@ class Plan:
     """What may be spent since `budget_since`, this run included; None where nothing is limited."""
     budget_since: float = 0.0
     """Epoch seconds from which runs count."""
+    adopted: Record | None = None
+    """The ``adopted`` record of a task that was made elsewhere; it is paid already, so no budget is asked."""
 
 
 class Ledger:
@@ -187,11 +191,11 @@ class Ledger:
             columns = ("run_id", "fingerprint", "endpoint", "take", "model", "tier", "seconds", "created_at", "request")
             db.execute("INSERT OR IGNORE INTO runs VALUES (?,?,?,?,?,?,?,?,?)", [line[name] for name in columns])
             return
-        key = (line["run_id"], line["at"], line["kind"])
+        key = (line["run_id"], line["at"], line["kind"], line["data"])
         if not db.execute("SELECT 1 FROM runs WHERE run_id=?", key[:1]).fetchone():
             return  # planned by a process that died before its commit; the same request was planned anew since
-        if not db.execute("SELECT 1 FROM records WHERE run_id=? AND at=? AND kind=?", key).fetchone():
-            db.execute("INSERT INTO records (run_id, at, kind, data) VALUES (?,?,?,?)", (*key, line["data"]))
+        if not db.execute("SELECT 1 FROM records WHERE run_id=? AND at=? AND kind=? AND data=?", key).fetchone():
+            db.execute("INSERT INTO records (run_id, at, kind, data) VALUES (?,?,?,?)", key)
 
     def close(self) -> None:
         """Close the file; what was appended is safe without it."""
@@ -215,8 +219,13 @@ class Ledger:
                 (plan.fingerprint, plan.endpoint, plan.take),
             ).fetchone()
             if found:
-                return self._state(found["run_id"]), True
-            if plan.budget is not None:
+                state = self._state(found["run_id"])
+                if state.phase is RunPhase.PLANNED:  # about to be sent after all: today's budget must cover it
+                    self._reserve(plan, besides=state.run_id)
+                return state, True
+            if plan.adopted is not None:
+                self._check_unowned(db, str(plan.adopted.data["task_id"]), plan.run_id)
+            else:
                 self._reserve(plan)
             columns = {
                 "run_id": plan.run_id,
@@ -232,15 +241,17 @@ class Ledger:
             db.execute("INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?)", list(columns.values()))
             self._lines.append(columns)
             self._insert(db, plan.run_id, Record("planned", plan.at, plan.data))
+            if plan.adopted is not None:
+                self._insert(db, plan.run_id, plan.adopted)
             return self._state(plan.run_id), False
 
-    def _reserve(self, plan: Plan) -> None:
+    def _reserve(self, plan: Plan, besides: str = "") -> None:
         """Refuse a run that the budget does not cover; what is ambiguous counts in full."""
         budget = plan.budget
         asked = plan.data.get("estimate")
         if budget is None or asked is None:
             return
-        spent = self.spent(plan.endpoint, budget.currency, plan.budget_since)
+        spent = self.spent(budget.currency, plan.budget_since, besides=besides)
         total = spent + Money.of(asked)
         if total.amount > budget.amount:
             raise BudgetError(
@@ -255,17 +266,58 @@ class Ledger:
                 self._insert(db, run_id, record)
             return self._state(run_id)
 
-    def leave_planned(self, run_id: str, record: Record) -> RunState | None:
+    def leave_planned(self, run_id: str, record: Record, *, needs_watch: bool = True) -> RunState | None:
         """Record that a planned run is about to be sent, or is called back; None if it is not planned any more.
 
         The one gate in front of the call that costs money: look and record are one transaction, so that two cells, two
         threads or two kernels with the same request cannot both pass.
         """
         with self._transaction() as db:
-            if self._state(run_id).phase is not RunPhase.PLANNED:
+            if self._state(run_id).phase is not RunPhase.PLANNED or (needs_watch and not self._is_ours(db, run_id)):
                 return None
             self._insert(db, run_id, record)
             return self._state(run_id)
+
+    def append_if(self, run_id: str, phases: Collection[RunPhase], record: Record) -> RunState:
+        """Append a record if the run is in one of these phases and the watch over it is ours; return its state."""
+        with self._transaction() as db:
+            if self._state(run_id).phase in phases and self._is_ours(db, run_id):
+                self._insert(db, run_id, record)
+            return self._state(run_id)
+
+    def settle(self, run_id: str, record: Record) -> RunState:
+        """End an ambiguity: adopt a task, or disown all.
+
+        Raises:
+            LedgerError: If the run is not ambiguous any more, or another run has that task.
+        """
+        with self._transaction() as db:
+            phase = self._state(run_id).phase
+            if phase is not RunPhase.AMBIGUOUS:
+                raise LedgerError(f"run {run_id} is not ambiguous any more: it is {phase}.")
+            if "task_id" in record.data:
+                self._check_unowned(db, str(record.data["task_id"]), run_id)
+            self._insert(db, run_id, record)
+            return self._state(run_id)
+
+    def owner_of(self, task_id: str) -> str:
+        """Return the run that has a task, empty where none has."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT run_id FROM records WHERE kind IN ('submitted', 'adopted')"
+                " AND json_extract(data, '$.task_id') = ?",
+                (task_id,),
+            ).fetchone()
+            return row["run_id"] if row else ""
+
+    def _check_unowned(self, db: sqlite3.Connection, task_id: str, run_id: str) -> None:
+        owner = self.owner_of(task_id)
+        if owner not in ("", run_id):
+            raise LedgerError(f"task {task_id} belongs to run {owner} already; session.run({owner!r}) gives it.")
+
+    def _is_ours(self, db: sqlite3.Connection, run_id: str) -> bool:
+        row = db.execute("SELECT owner FROM leases WHERE run_id=?", (run_id,)).fetchone()
+        return bool(row) and row["owner"] == self.owner
 
     def _insert(self, db: sqlite3.Connection, run_id: str, record: Record) -> None:
         data = json.dumps(dict(record.data), ensure_ascii=False)
@@ -289,7 +341,7 @@ class Ledger:
 
     def _records(self, run_id: str) -> Iterable[Record]:
         rows = self._db.execute("SELECT kind, at, data FROM records WHERE run_id=? ORDER BY seq", (run_id,))
-        return [Record(row["kind"], row["at"], json.loads(row["data"])) for row in rows]
+        return [Record(row["kind"], row["at"], _read_data(row["data"])) for row in rows]
 
     def state(self, run_id: str) -> RunState:
         """Return a run's state.
@@ -315,12 +367,13 @@ class Ledger:
             ).fetchall()
             return [self._folded(row) for row in rows]
 
-    def find(self, fingerprint: str, endpoint: str) -> RunState | None:
-        """Return the newest run of a request, None where there is none."""
+    def find(self, fingerprint: str, endpoint: str, take: int | None = None) -> RunState | None:
+        """Return the newest run of a request (or that take of it), None where there is none."""
         with self._lock:
             row = self._db.execute(
-                "SELECT * FROM runs WHERE fingerprint=? AND endpoint=? ORDER BY take DESC LIMIT 1",
-                (fingerprint, endpoint),
+                "SELECT * FROM runs WHERE fingerprint=? AND endpoint=? AND (? IS NULL OR take = ?)"
+                " ORDER BY take DESC LIMIT 1",
+                (fingerprint, endpoint, take, take),
             ).fetchone()
             return self._folded(row) if row else None
 
@@ -365,6 +418,18 @@ class Ledger:
                 return [f"run {state.run_id}: {state.file.path} is not the file that was saved"]
         return []
 
+    def going(self) -> list[RunState]:
+        """Return the runs that are not over, however old, oldest first."""
+        over = ("saved", "rejected", "expired", "lost", "disowned", "withdrawn")
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT * FROM runs WHERE run_id NOT IN (SELECT run_id FROM records WHERE kind IN {over}"  # noqa: S608 - our own words
+                " OR (kind = 'observed' AND json_extract(data, '$.status') IN ('FAILED', 'CANCELED')))"
+                " ORDER BY created_at"
+            ).fetchall()
+            states = [self._folded(row) for row in rows]
+        return [state for state in states if state.is_live or state.phase is RunPhase.SENDING]
+
     def takes(self, fingerprint: str, endpoint: str) -> int:
         """Return the highest take of a request, 0 where there is none."""
         with self._lock:
@@ -373,10 +438,12 @@ class Ledger:
             ).fetchone()
             return row[0] or 0
 
-    def spent(self, endpoint: str, currency: str, since: float) -> Money:
-        """Return what runs since a date cost or may cost in a currency."""
+    def spent(self, currency: str, since: float, *, besides: str = "") -> Money:
+        """Return what runs cost or may cost in a currency, by the day of their sending, at whatever endpoint."""
         total = Money.of(f"0 {currency}")
-        for state in self.states(since=since, endpoint=endpoint):
+        for state in self.states(since=since - PLANNED_LONG_AGO_S):
+            if state.run_id == besides or max(state.created_at, state.sent_at or 0.0) < since:
+                continue
             # what is planned is reserved: it may be sent at any moment
             cost = state.estimate if state.phase is RunPhase.PLANNED else state.cost
             if cost is not None and cost.currency == currency:
@@ -422,6 +489,15 @@ class Ledger:
         """Give the watch over a run back."""
         with self._transaction() as db:
             db.execute("DELETE FROM leases WHERE run_id=? AND owner=?", (run_id, self.owner))
+
+
+def _read_data(text: str) -> dict[str, Any]:
+    """Read a record's data; what is damaged must not hide the rest of the journal."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = None
+    return data if isinstance(data, dict) else {"damaged": True}
 
 
 def _may_live(owner: str) -> bool:

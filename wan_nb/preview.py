@@ -14,7 +14,7 @@ from wan_nb.geometry import Drift, Size, drift
 from wan_nb.ledger import Ledger, Plan
 from wan_nb.pricing import Estimate, Money, estimate
 from wan_nb.problems import Problem
-from wan_nb.record import RunState
+from wan_nb.record import RunPhase, RunState
 from wan_nb.request import VideoRequest
 from wan_nb.schedule import Usual
 
@@ -111,11 +111,17 @@ class Planner:
     def _check_confirmed(self, request: VideoRequest, take: int) -> None:
         """Hold back what is dear, unless this very take exists already and costs nothing again."""
         price, limit = self._estimate(request).money, self.confirm_above
-        if limit is None or price is None or self.endpoint.is_simulated or price.currency != limit.currency:
+        if limit is None or self.endpoint.is_simulated:
             return
-        if price.amount > limit.amount and self.ledger.takes(request.fingerprint, self.endpoint.identity) < take:
+        if price is not None and price.currency == limit.currency and price.amount <= limit.amount:
+            return
+        existing = self.ledger.find(request.fingerprint, self.endpoint.identity, take)
+        if existing is None or existing.phase is RunPhase.PLANNED:
+            cost = f"costs about {price}" if price else "has no published price"
+            which = f", take={take}" if take > 1 else ""
             raise BudgetError(
-                f"this run costs about {price}, above {limit}; session.submit(request, confirm=True) sends it."
+                f"this run {cost}, and {limit} is the most without a word; "
+                f"session.submit(request{which}, confirm=True) sends it."
             )
 
     def plan(

@@ -126,6 +126,8 @@ class RunState:
     """The service's id of the last answer that mattered."""
     region: str = ""
     """Where it was sent."""
+    sent_at: float | None = None
+    """Epoch seconds of the last sending."""
     submitted_at: float | None = None
     """Epoch seconds when the service took it."""
     running_at: float | None = None
@@ -200,8 +202,16 @@ def fold(state: RunState, records: Iterable[Record]) -> RunState:
     """
     for record in records:
         step = _STEPS.get(record.kind)
-        if step is not None:
+        if step is None:
+            continue
+        try:
             state = step(state, record)
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+        ):  # damaged, or of a version that writes it otherwise: keep what is known
+            state = replace(state, message=f"a record ({record.kind}) of this run cannot be read")
     return state
 
 
@@ -217,11 +227,13 @@ def _planned(state: RunState, record: Record) -> RunState:
 
 
 def _sending(state: RunState, record: Record) -> RunState:
-    return replace(state, phase=RunPhase.SENDING, region=str(record.data.get("region") or ""))
+    return replace(state, phase=RunPhase.SENDING, region=str(record.data.get("region") or ""), sent_at=record.at)
 
 
 def _unsent(state: RunState, record: Record) -> RunState:
-    """Nothing left this machine: back to where it was, with the reason."""
+    """Nothing left this machine: back to where it was, with the reason; what was taken since then stays taken."""
+    if state.phase not in (RunPhase.PLANNED, RunPhase.SENDING):
+        return state
     return replace(state, phase=RunPhase.PLANNED, message=str(record.data.get("message") or ""))
 
 
@@ -241,6 +253,8 @@ def _submitted(state: RunState, record: Record) -> RunState:
 
 def _ended(phase: RunPhase) -> Any:
     def step(state: RunState, record: Record) -> RunState:
+        if state.phase is RunPhase.SAVED or (phase is RunPhase.REJECTED and state.task_id):
+            return state  # whoever slept meanwhile knows less
         data = record.data
         return replace(
             state,
@@ -262,6 +276,8 @@ _BY_STATUS = {
 
 
 def _observed(state: RunState, record: Record) -> RunState:
+    if state.phase.is_terminal:
+        return state  # the answer of somebody who slept meanwhile
     data = record.data
     status = TaskStatus.read(data.get("status"))
     changed = replace(

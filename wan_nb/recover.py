@@ -116,7 +116,8 @@ async def _rows(client: Client, clock: Clock, model: str) -> list[TaskRow]:
     for page in range(1, MAX_PAGES + 1):
         ask = partial(client.list_tasks, model_name=model, page_no=page, page_size=PAGE_SIZE)
         part, pages = await patiently(clock, ask)
-        rows += part
-        if page >= pages or not part:
+        fresh = [row for row in part if row.task_id not in {each.task_id for each in rows}]
+        rows += fresh
+        if page >= pages or not fresh:
             break
     return rows

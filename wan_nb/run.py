@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wan_nb.advice import explain
 from wan_nb.engine import TICK_S
-from wan_nb.errors import AmbiguousError, ExpiredError, RunError, StillRunningError, TaskFailedError
+from wan_nb.errors import AmbiguousError, ConfigError, ExpiredError, RunError, StillRunningError, TaskFailedError
 from wan_nb.geometry import Size
 from wan_nb.pricing import Money
 from wan_nb.record import RunPhase, RunState
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from wan_nb.recover import Candidates
     from wan_nb.request import VideoRequest
     from wan_nb.session import Session
+
+
+_log = logging.getLogger("wan_nb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,8 @@ class Run:
             way = f"take={self._state.take + 1} for a new sample"
         elif self._state.phase is RunPhase.PLANNED:
             return f"existing run of {at}, not sent yet: it is being sent"
+        elif self._state.phase is RunPhase.AMBIGUOUS:
+            way = "it may be running and billed: run.candidates(), then run.adopt('task-id') or run.disown()"
         else:
             way = "run.again() for another try"
         return f"existing run of {at}; {way}"
@@ -229,10 +235,16 @@ class Run:
             self._state = state
             self._changed.notify_all()
         for callback in list(self._observers):
-            callback(state)
+            try:
+                callback(state)
+            except Exception:  # an onlooker must not stop the work
+                _log.exception("an observer of run %s failed", self.id)
 
     def _is_over(self) -> bool:
-        return self._state.phase.is_terminal or bool(self._state.unwatched)
+        state = self._state
+        if state.phase.is_terminal or state.unwatched or self.session.is_closed:
+            return True
+        return self.session.is_sent_by_nobody(state)
 
     def wait(self, timeout_s: float | None = None) -> Video:
         """Block until the video is saved, and return it.
@@ -245,6 +257,10 @@ class Run:
             TaskFailedError: If the service gave up, with advice.
             RunError: If there will be no video for another reason.
         """
+        if threading.current_thread() is self.session.engine.thread:
+            raise ConfigError(
+                "run.wait() was called on the engine's own thread (in an observer?); it would wait for ever."
+            )
         limit = None if timeout_s is None else self.session.clock.now() + timeout_s
         try:
             with self._changed:
@@ -321,10 +337,17 @@ class Run:
             )
         if state.phase in (RunPhase.EXPIRED, RunPhase.LOST):
             raise ExpiredError(f"run {self.id}: {state.message} run.again() makes it anew.")
+        if state.phase is RunPhase.PLANNED:
+            why = f" ({state.unwatched or state.message})" if state.unwatched or state.message else ""
+            raise RunError(
+                f"run {self.id} was planned and not sent{why}; session.submit(run.request, take={state.take}) sends it."
+            )
         if state.phase is RunPhase.CANCELED:
             raise RunError(f"run {self.id} was canceled; nothing is billed, and run.again() makes it anew.")
-        reason = state.unwatched or state.message or str(state.phase)
-        raise RunError(f"run {self.id} has no video: {reason} session.resume() takes it up again.")
+        reason = (
+            state.unwatched or state.message or ("the session is closed" if self.session.is_closed else state.phase)
+        )
+        raise RunError(f"run {self.id} has no video: {str(reason).rstrip('.')}. session.resume() takes it up again.")
 
     # --- acting -------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,10 @@ QUERIES_PER_S = 18.0
 """Queries a second: the account's limit is 20 (FACTS §3), counted in whatever window the service likes."""
 MIN_GAP_S = 0.2
 """Real seconds between two looks at one task, however fast a simulation runs."""
+BACKWARDS_S = 5.0
+"""Real seconds by which a clock may be set back without a word."""
+LONGEST_HOLD_S = 3700.0
+"""Real seconds that a line of submissions may be ahead; more is a clock that was set back."""
 FIRST_LOOK_S = 2.0
 """Service seconds to the first look: a bad request has failed by then."""
 CADENCE_S = 4.0
@@ -105,6 +109,7 @@ class Schedule:
     watches: dict[str, Watch] = field(default_factory=dict)
     """By run id, in order of submission."""
     _last_query: float = 0.0
+    _seen: float = 0.0
 
     def add(self, run_id: str, model: str, since: float, usual: Usual) -> None:
         """Follow a task from now on; a task that is older is looked at soon."""
@@ -117,6 +122,12 @@ class Schedule:
 
     def due(self, now: float) -> list[str]:
         """Return who must be asked about at this moment, longest overdue first, within the query limit."""
+        if now < self._seen - BACKWARDS_S:  # the clock was set back: nobody waits for what was to come
+            self._last_query = min(self._last_query, now)
+            for watch in self.watches.values():
+                if not math.isinf(watch.due):
+                    watch.due = min(watch.due, now)
+        self._seen = now
         waiting = sorted((w for w in self.watches.values() if w.due <= now), key=lambda w: w.due)
         gap = self.clock.real_s(1 / QUERIES_PER_S)
         chosen: list[str] = []
@@ -183,6 +194,8 @@ class Pacer:
     def reserve(self, model: str, per_s: int, now: float) -> float:
         """Take the next place in a model's line and return its date (epoch seconds)."""
         at = max(now, self._next.get(model, 0.0))
+        if at > now + LONGEST_HOLD_S:  # the clock was set back
+            at = now
         self._next[model] = at + self.clock.real_s(1 / per_s)
         return at
 

@@ -16,7 +16,7 @@ import time
 import weakref
 from collections.abc import Iterable
 from concurrent.futures import CancelledError, Future
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -26,7 +26,7 @@ from wan_nb.client import Client
 from wan_nb.clock import Clock
 from wan_nb.endpoint import Endpoint
 from wan_nb.engine import Engine
-from wan_nb.errors import ConfigError, NotFoundError
+from wan_nb.errors import AmbiguousError, ConfigError, NotFoundError
 from wan_nb.follow import Follower
 from wan_nb.history import Runs, Spend, prunable, usage_bytes
 from wan_nb.kept import KeptInputs
@@ -34,7 +34,7 @@ from wan_nb.ledger import Ledger, Plan
 from wan_nb.preview import Planner, Preview, midnight
 from wan_nb.pricing import Money
 from wan_nb.problems import Place
-from wan_nb.record import LIFE_S, Record, RunPhase, RunState
+from wan_nb.record import Record, RunPhase, RunState
 from wan_nb.request import VideoRequest
 from wan_nb.retry import patiently
 from wan_nb.run import Run
@@ -102,7 +102,7 @@ class Session:
             publish=self._published,
             usual=self.usual,
         )
-        self._patrol = self.engine.submit(self._follower.patrol())
+        self._patrol = self.engine.start(self._follower.patrol())
         self._closed = False
         _OPEN.add(self)
         _leave_in_order()
@@ -145,6 +145,7 @@ class Session:
             >>> import wan_nb as wan  # doctest: +SKIP
             >>> wan.simulated().preview(wan.VideoRequest("wan2.2-i2v-flash", first_frame="cat.png"))  # doctest: +SKIP
         """
+        self._check_open()
         return self._planner.preview(request)
 
     def usual(self, state: RunState) -> Usual:
@@ -183,19 +184,18 @@ class Session:
             raise ConfigError(f"allow={min(wrong)!r} is no field of a request; name one, or 'all', or 'price'.")
         request.check(self.place, allow=allowed)
         plan = self._planner.plan(request, take, allowed, confirm=confirm, again_of=again_of)
+        kept = request.replace(**{name: self._inputs.keep(medium) for name, medium in request.media.items()})
         state, existed = self.ledger.plan(plan)
         run = self._handle(state, existed=existed, request=request)
         self._watch(run)
         if state.phase is RunPhase.PLANNED:
-            for medium in request.media.values():
-                self._inputs.keep(medium)
             with self._submitting:
                 is_first = run.id not in self._follower.busy
                 self._follower.busy.add(run.id)  # from this moment on, leaving waits for it
             if is_first:
-                self.engine.submit(self._follower.send(state.run_id, request))
+                self.engine.start(self._follower.send(state.run_id, kept))
         else:
-            self.engine.submit(self._follower.take_up(state))
+            self.engine.start(self._follower.take_up(state))
         return run
 
     def again(self, run: Run, *, allow: str | tuple[str, ...] = (), confirm: bool = False, **changes: Any) -> Run:
@@ -204,6 +204,11 @@ class Session:
         What was allowed for the unchanged request is allowed again; a changed one is checked like any other.
         """
         request = run.request.replace(**changes) if changes else run.request
+        if run.state.phase is RunPhase.AMBIGUOUS:
+            raise AmbiguousError(
+                f"run {run.id} may be running and billed: run.candidates() looks for it, then run.adopt('task-id') or "
+                "run.disown(); after that run.again() is safe."
+            )
         takes = self.ledger.takes(request.fingerprint, self.endpoint.identity)
         return self._submit(request, takes + 1, allow if changes else "all", confirm, again_of=run.id)
 
@@ -216,6 +221,7 @@ class Session:
 
     def runs(self, limit: int | None = 50) -> Runs:
         """Return what was run in this folder, newest first, after any number of restarts."""
+        self._check_open()
         return Runs(self._handle(state) for state in self.ledger.states(limit=limit))
 
     def run(self, run_id: str) -> Run:
@@ -229,12 +235,10 @@ class Session:
     def resume(self) -> Runs:
         """Take up every run that is still going: ask about it, fetch its video. Sends nothing that was not sent."""
         self._check_open()
-        since = self.clock.now() - LIFE_S - 3600
-        going = [state for state in self.ledger.states(since=since) if state.is_live or state.phase is RunPhase.SENDING]
-        runs = Runs(self._handle(state) for state in going)
+        runs = Runs(self._handle(state) for state in self.ledger.going())
         for run in runs:
             self._watch(run)
-            self.engine.submit(self._follower.take_up(run.state))
+            self.engine.start(self._follower.take_up(run.state))
         return runs
 
     def _watch(self, run: Run) -> None:
@@ -254,6 +258,15 @@ class Session:
             NotFoundError: If the service knows no such task.
         """
         self._check_open()
+        owner = self.ledger.owner_of(task_id)
+        if owner:
+            return self.run(owner)
+        snapshot = self.engine.run(patiently(self.clock, partial(self._follower.client.get, task_id)))
+        if snapshot.status is TaskStatus.UNKNOWN:
+            raise NotFoundError(
+                f"task {task_id} is not known to {self.endpoint.name}: it expired, or is of another region or account.",
+                status=404,
+            )
         if request is not None:
             takes = self.ledger.takes(request.fingerprint, self.endpoint.identity)
             plan = self._planner.plan(request, takes + 1, ("price",), confirm=True)
@@ -269,16 +282,9 @@ class Session:
                 at=self.clock.now(),
                 request={"model": model} if model else {},
             )
-        snapshot = self.engine.run(patiently(self.clock, partial(self._follower.client.get, task_id)))
-        if snapshot.status is TaskStatus.UNKNOWN:
-            raise NotFoundError(
-                f"task {task_id} is not known to {self.endpoint.name}: it expired, or is of another region or account.",
-                status=404,
-            )
-        state, existed = self.ledger.plan(plan)
-        run = self._handle(state, existed=existed, request=request)
-        if not existed:
-            self.engine.run(self._follower.adopt(state, task_id))
+        state, _ = self.ledger.plan(replace(plan, adopted=self._follower.adoption(snapshot)))
+        run = self._handle(state, existed=False, request=request)
+        self.engine.run(self._follower.attend(state, snapshot))
         return run
 
     def candidates(self, run: Run) -> Candidates:
@@ -290,7 +296,8 @@ class Session:
         """End an ambiguity: this task is the run's, or none is (None)."""
         self._check_ambiguous(run)
         if task_id is None:
-            self._append(run, "disowned", message="you said that no task of the service is this run's")
+            text = "you said that no task of the service is this run's"
+            run._publish(self.ledger.settle(run.id, Record("disowned", self.clock.now(), {"message": text})))
         else:
             self.engine.run(self._follower.adopt(run.state, task_id))
         return run
@@ -323,7 +330,12 @@ class Session:
         self._append(run, "marked", **{name: value for name, value in marks.items() if value is not None})
         return run
 
+    def is_sent_by_nobody(self, state: RunState) -> bool:
+        """Whether a run is only planned, and nothing that lives is about to send it."""
+        return state.phase is RunPhase.PLANNED and state.run_id not in {*self._follower.busy, *self._follower.others}
+
     def _append(self, run: Run, kind: str, **data: Any) -> None:
+        self._check_open()
         run._publish(self.ledger.append(run.id, Record(kind, self.clock.now(), data)))
 
     def spend(self, days: int = 30) -> Spend:
@@ -390,6 +402,11 @@ class Session:
 
     # --- leaving ------------------------------------------------------------------------------------------------
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
     def _check_open(self) -> None:
         if self._closed:
             raise ConfigError("this session is closed; make a new one with wan.simulated() or wan.live().")
@@ -408,12 +425,14 @@ class Session:
                 print(f"wan_nb: waiting for {len(self._follower.busy)} run(s) being sent or fetched …", file=sys.stderr)  # noqa: T201 - leaving is the one moment with no other way to speak
             time.sleep(0.05)
         self._patrol.cancel()
-        with contextlib.suppress(TimeoutError, CancelledError):
-            self.engine.submit(self._follower.leave()).exception(timeout=15)
-        self.engine.stop()
-        self.ledger.close()
-        if self._on_close:
-            self._on_close()
+        try:
+            with contextlib.suppress(TimeoutError, CancelledError):
+                self.engine.submit(self._follower.leave()).exception(timeout=15)
+        finally:
+            self.engine.stop()
+            self.ledger.close()
+            if self._on_close:
+                self._on_close()
 
     def __enter__(self) -> Session:
         return self

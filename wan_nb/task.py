@@ -124,7 +124,10 @@ class TaskSnapshot:
     @property
     def result_host(self) -> str:
         """Host that the result comes from; firewalls block it, so advice must name it."""
-        return urlsplit(self.video_url).hostname or ""
+        try:
+            return urlsplit(self.video_url).hostname or ""
+        except ValueError:
+            return ""
 
     @classmethod
     def read(cls, body: Mapping[str, Any], *, status_map: Mapping[str, str] | None = None) -> TaskSnapshot:
@@ -138,17 +141,17 @@ class TaskSnapshot:
         output: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
         video_url = output.get("video_url") or output.get("result_url") or ""
         return cls(
-            task_id=str(output.get("task_id") or ""),
+            task_id=_text(output.get("task_id")),
             status=TaskStatus.read(output.get("task_status"), status_map),
-            request_id=str(body.get("request_id") or ""),
-            code=str(output.get("code") or ""),
-            message=str(output.get("message") or ""),
+            request_id=_text(body.get("request_id")),
+            code=_text(output.get("code")),
+            message=_text(output.get("message")),
             submit_time=read_time(output.get("submit_time")),
             scheduled_time=read_time(output.get("scheduled_time")),
             end_time=read_time(output.get("end_time")),
             video_url=str(video_url),
-            orig_prompt=str(output.get("orig_prompt") or ""),
-            actual_prompt=str(output.get("actual_prompt") or ""),
+            orig_prompt=_text(output.get("orig_prompt")),
+            actual_prompt=_text(output.get("actual_prompt")),
             usage=Usage.read(body.get("usage")),
         )
 
@@ -160,14 +163,22 @@ def read_time(text: object) -> datetime | None:
         >>> read_time("2025-09-25 11:07:28.590").isoformat()
         '2025-09-25T03:07:28.590000+00:00'
     """
-    if isinstance(text, int | float) and text > 0:
-        return datetime.fromtimestamp(text / 1000, UTC)
+    if isinstance(text, int | float):
+        try:
+            return datetime.fromtimestamp(text / 1000, UTC) if text > 0 else None
+        except (ValueError, OverflowError, OSError):
+            return None
     if not isinstance(text, str) or not text.strip():
         return None
     try:
         return datetime.fromisoformat(text.strip()).replace(tzinfo=SERVICE_ZONE).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):  # 0001-01-01 is how some say "never"
         return None
+
+
+def _text(value: object) -> str:
+    """Read a text; half of a surrogate pair (a prompt cut in an emoji) becomes a replacement character."""
+    return str(value or "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _number(value: object) -> float | None:
@@ -178,4 +189,4 @@ def _number(value: object) -> float | None:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return None
-    return number if math.isfinite(number) else None
+    return number if math.isfinite(number) and number >= 0 else None

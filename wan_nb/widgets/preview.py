@@ -69,7 +69,6 @@ def _framed(request: VideoRequest, rows: list[tuple[str, str]], problems: tuple[
         and not medium.error
         and (address := jpeg_address(medium.thumbnail, longest=240))
     )
-    small = f"color:{SOFT};font-size:12px"
     said = "".join(
         f'<div style="color:{_COLOURS[problem.severity]}">{problem.severity}: {escape(str(problem))}'
         + (
