@@ -301,7 +301,7 @@ def test_a_good_answer_without_a_task_is_ambiguous(tmp_path: Path, files: dict[s
 
     with relay(tmp_path, answer) as session:
         run = session.submit(wan.VideoRequest("wan2.2-i2v-flash", first_frame=files["first_frame"]))
-        with pytest.raises(AmbiguousError, match="without a task_id"):
+        with pytest.raises(AmbiguousError, match="without a usable task_id"):
             run.wait(timeout_s=30)
     assert len(posts) == 1
 

@@ -68,7 +68,7 @@ ALLOWED: dict[str, set[str]] = {
         "media", "pricing", "problems", "record",
         "request", "run", "schedule", "widgets",
     },
-    "connect": {"catalog", "endpoint", "session", "simulator"},
+    "connect": {"catalog", "endpoint", "pricing", "session", "simulator"},
     "sharing": set(),
     "cli": {"connect", "ledger", "record", "run", "sharing"},
     "simulator": {"catalog", "video"},

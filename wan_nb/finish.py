@@ -67,7 +67,8 @@ def chain_words(made: Video, request: VideoRequest) -> str:
     preview = made.run.session.preview(request)
     lines = []
     if preview.size:
-        joins = "the same size: the two join as they are"
+        whole = request.first_clip is not None
+        joins = "the same size" + (", with this video as its beginning" if whole else ": the two join as they are")
         if preview.size != made.size:
             joins = f"not {made.size}: crop or pad one before you join them"
         lines.append(f"size: {preview.size} expected, {joins}")

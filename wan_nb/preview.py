@@ -53,7 +53,8 @@ class Preview:
         if self.size:
             lines.append(f"size   {self.size} (estimate); {self.drift}")
         free = "free (simulated); live " if self.is_simulated else ""
-        lines.append(f"price  {free}{self.estimate}")
+        price = str(self.estimate).removeprefix("price ")
+        lines.append(f"price  {free}{price}")
         lines += [f"{problem.severity}: {problem}" for problem in self.problems] or ["ready"]
         return "\n".join(lines)
 

@@ -127,7 +127,7 @@ class Estimate:
 
     def __str__(self) -> str:
         if self.money is None:
-            return f"not published for {self.source}"
+            return f"price not published for {self.source}"
         return f"about {self.money} ({self.seconds} s × {self.per_second})"
 
 

@@ -221,7 +221,7 @@ def _image(name: str, medium: Media, limits: ImageLimits) -> Iterator[Problem]:
         yield _between(name, f"{what} has {megabytes:.1f} MB", limits.megabytes, "MB")
     if limits.base64.verdict(True) == "disputed":
         yield Problem(
-            name, "warning", f"{what} is sent inside the request: {limits.base64.disputed_source} accept that, {limits.base64.source} names URLs only.",
+            name, "warning", f"{what} is sent inside the request: {limits.base64.disputed_source} accept that; {limits.base64.source} names URLs only.",
             "A public URL is safest.", f"{limits.base64.disputed_source}; {limits.base64.source}",
         )  # fmt: skip
     yield from _looks(name, what, medium)
@@ -410,7 +410,7 @@ def _switches(request: VideoRequest, spec: ModelSpec) -> Iterator[Problem]:
         verdict = spec.fields.verdict(name)
         if verdict == "refused":
             yield Problem(
-                name, "wasteful", f"{request.model} has no {name}; the service ignores it.", f"Leave {name} out.",
+                name, "wasteful", f"{request.model} has no {name}{' switch' if name == 'audio' else ''}; the service ignores the field.", f"Leave {name} out.",
                 spec.fields.source,
             )  # fmt: skip
         elif verdict == "disputed":

@@ -300,7 +300,10 @@ def _address(medium: Media) -> str:
 
 
 def _short_address(medium: Media) -> str:
-    return medium.url if medium.origin in ("url", "oss") else f"data:{medium.mime};base64,…{medium.name}…"
+    if medium.origin in ("url", "oss"):
+        return medium.url
+    # sounds and clips are uploaded first and go by their oss:// address
+    return f"data:{medium.mime};base64,…{medium.name}…" if medium.kind == "image" else f"oss://…/{medium.name}"
 
 
 def _reference(medium: Media) -> str:
