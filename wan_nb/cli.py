@@ -44,7 +44,8 @@ def _parser() -> argparse.ArgumentParser:
         ("verify", _verify, "check the journal and the files that it names"),
     ):
         added = command(name, work, text)
-        added.add_argument("--folder", type=Path, default=Path("wan_runs/live"), help="the session's folder")
+        where = "the session's folder (default %(default)s)"
+        added.add_argument("--folder", type=Path, default=Path("wan_runs/live"), help=where)
         if name == "runs":
             added.add_argument("--limit", type=int, default=20, help="how many, newest first (default 20)")
         if name == "resume":
@@ -75,7 +76,10 @@ def _states(folder: Path, limit: int | None) -> list[RunState]:
 def _runs(chosen: argparse.Namespace) -> int:
     from wan_nb.run import describe
 
-    for state in _states(chosen.folder, chosen.limit):
+    states = _states(chosen.folder, chosen.limit)
+    if not states:
+        _say("no runs yet")
+    for state in states:
         where = state.file.path if state.file else ""
         _say(
             f"{state.run_id}  {state.created:%Y-%m-%d %H:%M}  {state.model:24}  {describe(state):30}  {where}".rstrip()

@@ -343,7 +343,7 @@ def _marks(shot: Shot) -> tuple[Mark, ...]:
     # a clip brings its own caption: it is covered, not mixed with this one
     plate = 120 if shot.clip is None else 255
     if shot.caption:
-        marks.append(mark(shot.caption, shot.size, corner=(0, 0), share=0.028, plate=plate))
+        marks.append(mark(shot.caption, shot.size, corner=(0, 0), share=0.042, plate=plate))
     if shot.watermark:
         marks.append(mark("AI Generated", shot.size, corner=(1, 1), share=0.036, plate=0))
     return tuple(marks)
