@@ -56,6 +56,19 @@ def test_run_all_once_more_sends_nothing(tmp_path: Path) -> None:
     assert len(ids[0]) >= 5
 
 
+@pytest.mark.campaign
+def test_all_notebooks_twice_in_one_folder(tmp_path: Path) -> None:
+    """One folder for all, as a class has it: none disturbs another, and Restart and Run All sends nothing new."""
+    counts = []
+    for _ in range(2):
+        for path in NOTEBOOKS:
+            execute(path, tmp_path)
+        with wan.simulated(tmp_path / "wan_runs" / "simulated") as session:
+            counts.append(len(session.runs(limit=None)))
+    print(f"{len(NOTEBOOKS)} notebooks twice in one folder: {counts[0]} runs, then {counts[1]}")
+    assert counts[0] == counts[1]
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_leads_to_all_others(path: Path) -> None:
     """Under the title and at the bottom stands the same line; it names what exists, in order, and where you are."""

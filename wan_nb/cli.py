@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wan_nb.errors import RunError, WanError
+from wan_nb.errors import AmbiguousError, RunError, WanError
 from wan_nb.record import RunState
 
 
@@ -99,6 +99,9 @@ def _resume(chosen: argparse.Namespace) -> int:
         for run in going:
             try:
                 _say(f"{run.id}  saved  {run.wait().path}")
+            except AmbiguousError as error:
+                failed += 1
+                _say(f"{error}\n{run.candidates() if session.endpoint.can_list else ''}".rstrip(), to_stderr=True)
             except RunError as error:
                 failed += 1
                 _say(str(error), to_stderr=True)

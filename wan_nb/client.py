@@ -11,6 +11,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import logging
 import re
 import time
 import uuid
@@ -39,6 +40,8 @@ from wan_nb.errors import (
 )
 from wan_nb.media import Media
 from wan_nb.task import TaskSnapshot, TaskStatus, read_time
+
+_log = logging.getLogger("wan_nb")
 
 _CHUNK = 3 * 64 * 1024  # a multiple of 3, so that base64 pieces join without padding
 _LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=16)
@@ -185,6 +188,7 @@ class Client:
             raise ConfigError(f"{url!r} is not an http(s) address.") from error
         except (httpx.RequestError, httpx.InvalidURL) as error:  # also an answer that cannot be decompressed
             raise LostAnswerError(f"the answer of {host} was lost ({_reason(error)}).") from error
+        _log.debug("%s %s%s: %s", method, host, urlsplit(url).path, response.status_code)  # no key, no query
         with contextlib.suppress(KeyError, TypeError, ValueError):  # no date, or none that can be read
             self.ahead_s = parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
         return response

@@ -73,6 +73,7 @@ def find_problems(request: VideoRequest, place: Place) -> tuple[Problem, ...]:
         *_numbers(request, spec, place),
         *_texts(request, spec),
         *_switches(request, spec),
+        *_effects(request, spec, place),
     ]
     told = [replace(each, message=catalog.cite(each.message), fix=catalog.cite(each.fix)) for each in found]
     return tuple(sorted(told, key=lambda problem: _ORDER[problem.severity]))
@@ -424,6 +425,14 @@ def _switches(request: VideoRequest, spec: ModelSpec) -> Iterator[Problem]:
                 name, "refused", f"{name}={getattr(request, name)!r}; True or False are allowed.", "Choose one."
             )
     yield from _conditions(request, spec)
+
+
+def _effects(request: VideoRequest, spec: ModelSpec, place: Place) -> Iterator[Problem]:
+    if request.template and place.region not in ("", "beijing") and spec.fields.verdict("template") != "refused":
+        yield Problem(
+            "template", "warning", f"template={request.template!r} in {place.region}: FX offers effects in Beijing only.",
+            "It may fail there; a failed task is free.", "FX",
+        )  # fmt: skip
 
 
 def _conditions(request: VideoRequest, spec: ModelSpec) -> Iterator[Problem]:

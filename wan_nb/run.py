@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -262,14 +264,18 @@ class Run:
                 "run.wait() was called on the engine's own thread (in an observer?); it would wait for ever."
             )
         limit = None if timeout_s is None else self.session.clock.now() + timeout_s
+        line = TerminalLine()
         try:
             with self._changed:
                 while not self._is_over():
+                    line.show(f"{self.id}: {describe(self._state)}, {self.elapsed_s:.0f} s")
                     if limit is not None and self.session.clock.now() >= limit:
                         raise self._still_running(f"after {timeout_s:g} s")
                     self._changed.wait(TICK_S)
         except KeyboardInterrupt:
             raise self._still_running("you stopped waiting") from None
+        finally:
+            line.clear()
         return self._result()
 
     def __await__(self) -> Generator[Any, None, Video]:
@@ -407,6 +413,27 @@ class Run:
         view.show(self)
 
 
+class TerminalLine:
+    """One line that tells how it goes, in a terminal and nowhere else."""
+
+    def __init__(self) -> None:
+        self._shown = ""
+        self._is_on = sys.stderr.isatty() and "ipykernel" not in sys.modules
+
+    def show(self, text: str) -> None:
+        """Put a text in the place of the last one."""
+        if self._is_on and text != self._shown:
+            sys.stderr.write(f"\r{text.ljust(len(self._shown))}")
+            sys.stderr.flush()
+            self._shown = text
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            sys.stderr.write(f"\r{' ' * len(self._shown)}\r")
+            sys.stderr.flush()
+
+
 _WORDS = {
     RunPhase.PLANNED: "waiting to be sent",
     RunPhase.SENDING: "being sent",
@@ -437,4 +464,6 @@ def describe(state: RunState) -> str:
         text = _WORDS[state.phase]
     if state.code:
         text += f" ({state.code})"
+    if state.deadline and (state.unwatched or state.phase is RunPhase.SUCCEEDED):
+        text += f", kept by the service until {datetime.fromtimestamp(state.deadline, UTC).astimezone():%b %d %H:%M}"
     return f"{text}, unwatched: {state.unwatched}" if state.unwatched else text

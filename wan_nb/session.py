@@ -34,7 +34,7 @@ from wan_nb.ledger import Ledger, Plan
 from wan_nb.preview import Planner, Preview, midnight
 from wan_nb.pricing import Money
 from wan_nb.problems import Place
-from wan_nb.record import Record, RunPhase, RunState
+from wan_nb.record import LIFE_S, Record, RunPhase, RunState
 from wan_nb.request import VideoRequest
 from wan_nb.retry import patiently
 from wan_nb.run import Run
@@ -233,10 +233,18 @@ class Session:
         return self._handle(self.ledger.state(run_id))
 
     def resume(self) -> Runs:
-        """Take up every run that is still going: ask about it, fetch its video. Sends nothing that was not sent."""
+        """Take up every run that is still going: ask about it, fetch its video. Sends nothing that was not sent.
+
+        Returns:
+            Those runs, and the ambiguous ones of the last 24 hours: `run.candidates()` looks for what each may be.
+        """
         self._check_open()
-        runs = Runs(self._handle(state) for state in self.ledger.going())
+        since = self.clock.now() - LIFE_S
+        unsettled = [s for s in self.ledger.states(since=since) if s.phase is RunPhase.AMBIGUOUS]
+        runs = Runs(self._handle(state) for state in [*self.ledger.going(), *unsettled])
         for run in runs:
+            if run.state.phase is RunPhase.AMBIGUOUS:
+                continue
             self._watch(run)
             self.engine.start(self._follower.take_up(run.state))
         return runs
