@@ -172,6 +172,12 @@ def test_to_curl_and_to_python_show_no_key_and_no_picture(picture: Path) -> None
     assert eval(request.to_python(), {"wan": wan}) == request  # noqa: S307 - our own text
 
 
+def test_to_python_does_not_pretend_to_know_a_file(picture: Path) -> None:
+    """A mended picture is in no file: the text says so, and is no other request."""
+    text = VideoRequest("wan2.6-i2v", first_frame=wan.crop(picture, ratio="1:1")).to_python()
+    assert "first_frame=None,  # frame.png, PNG 750×750: from memory" in text
+
+
 def test_replace_rejects_a_typo(picture: Path) -> None:
     """With the names there are."""
     with pytest.raises(RequestError, match="'promt' is not a field"):

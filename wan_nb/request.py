@@ -270,12 +270,15 @@ class VideoRequest:
         )
 
     def to_python(self) -> str:
-        """Return the Python that makes this request again."""
+        """Return the Python that makes this request again; a picture that is in no file is named, and left out."""
         lines = []
         for each in fields(self):
             value = getattr(self, each.name)
-            if value is not None and value != {}:
-                shown = str(value.path or value.url or value.name) if isinstance(value, Media) else value
+            if isinstance(value, Media) and not (value.path or value.url):
+                what = f"{value.name}, {value.format} {value.size or ''}".strip()
+                lines.append(f"    {each.name}=None,  # {what}: from memory; save it and put its path here")
+            elif value is not None and value != {}:
+                shown = str(value.path or value.url) if isinstance(value, Media) else value
                 lines.append(f"    {each.name}={shown!r},")
         return "\n".join(("wan.VideoRequest(", *lines, ")"))
 

@@ -34,6 +34,13 @@ def html(preview: Preview, region: str = "") -> str:
     """Return the static twin of a preview."""
     request = preview.request
     rows = [("price", price_words(preview, region))]
+    known = not any(
+        problem.field in ("model", "family") and problem.severity == "refused" for problem in preview.problems
+    )
+    if known and request.resolution is None:
+        rows.insert(0, ("resolution", f"{request.tier}, the model's default"))
+    if known and request.duration is None:
+        rows.insert(0, ("duration", f"{request.seconds} s, the model's default"))
     if preview.estimate.money:
         rows.append(
             (
