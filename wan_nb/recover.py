@@ -24,6 +24,8 @@ BEFORE_S = 60.0
 """Seconds before the sending at which a task may seem to have been made: clocks differ."""
 AFTER_S = 900.0
 """Seconds after it: a request may wait long in a gateway."""
+FAR_TASKS = 100
+"""Tasks outside that time that are read all the same, if none inside has the prompt: clocks can be wrong by hours."""
 PAGE_SIZE = 10
 """Tasks a page; the documents' own default (FACTS §4)."""
 MAX_PAGES = 300
@@ -88,18 +90,31 @@ async def find_candidates(
             "ask its operator, then run.adopt('task-id') or run.disown()."
         )
     known = set(known)
-    found = Candidates()
+    near: list[tuple[TaskRow, float | None]] = []
+    far: list[tuple[TaskRow, float | None]] = []
     for row in await _rows(client, clock, state.model):
         after_s = None if row.created_at is None else row.created_at - (sent_at + client.ahead_s)
-        if row.task_id in known or (after_s is not None and not -BEFORE_S <= after_s <= AFTER_S):
-            continue
-        snapshot = await patiently(clock, partial(client.get, row.task_id))
-        created = None if row.created_at is None else datetime.fromtimestamp(row.created_at, UTC)
-        ours = str(state.request.get("prompt") or "")
-        same = _same_prompt(ours, snapshot.orig_prompt)
-        found.append(Candidate(row.task_id, snapshot.status, created, after_s, same))
+        if row.task_id not in known:
+            (near if after_s is None or -BEFORE_S <= after_s <= AFTER_S else far).append((row, after_s))
+    ours = str(state.request.get("prompt") or "")
+    found = await _read(client, clock, near, ours)
+    if not any(each.same_prompt for each in found):
+        # our own clock may have been wrong when it was sent: then only the prompt can tell
+        far.sort(key=lambda each: abs(each[1] or 0.0))
+        found += [each for each in await _read(client, clock, far[:FAR_TASKS], ours) if each.same_prompt is not False]
     rank = {True: 0, None: 1, False: 2}
     found.sort(key=lambda each: (rank[each.same_prompt], abs(each.after_s or 0.0)))
+    return Candidates(found)
+
+
+async def _read(client: Client, clock: Clock, rows: list[tuple[TaskRow, float | None]], ours: str) -> list[Candidate]:
+    """Ask for each task, since the list tells no prompts."""
+    found = []
+    for row, after_s in rows:
+        snapshot = await patiently(clock, partial(client.get, row.task_id))
+        created = None if row.created_at is None else datetime.fromtimestamp(row.created_at, UTC)
+        same = _same_prompt(ours, snapshot.orig_prompt)
+        found.append(Candidate(row.task_id, snapshot.status, created, after_s, same))
     return found
 
 
