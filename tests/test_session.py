@@ -165,6 +165,20 @@ def test_waiting_ends_and_the_run_goes_on(tmp_path: Path, picture: Path) -> None
         assert RunPhase.SUBMITTED in seen
 
 
+def test_gather_brings_videos_and_reasons(tmp_path: Path, picture: Path) -> None:
+    """Two runs together; one fails, and that is its result."""
+    fault = Fault(at="create", kind="fail_task", after=1, code="DataInspectionFailed", message="no")
+    with wan.simulated(tmp_path / "runs", speed=600, scenario=_with(fault)) as session:
+        request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+        good = session.submit(request)
+        while not good.state.task_id:
+            pass
+        video, reason = asyncio.run(wan.gather([good, session.submit(request.replace(seed=2))]))
+        assert isinstance(video, wan.Video)
+        assert isinstance(reason, TaskFailedError)
+        assert video.contact_sheet(2, 2).width > 0
+
+
 def test_a_batch_keeps_to_the_limits(session: wan.Session, picture: Path) -> None:
     """Twelve runs together: two submissions a second and two at once by the model's limits, none lost."""
     request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")

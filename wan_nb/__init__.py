@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from wan_nb.request import VideoRequest as VideoRequest
     from wan_nb.run import Run as Run
     from wan_nb.run import Video as Video
+    from wan_nb.run import gather as gather
     from wan_nb.session import Session as Session
     from wan_nb.sharing import check_notebook as check_notebook
     from wan_nb.sizes import lattice as lattice
@@ -71,7 +72,7 @@ _HOMES = {
     "problems": ("Problem",),
     "ratio": ("reach",),
     "request": ("VideoRequest",),
-    "run": ("Run", "Video"),
+    "run": ("Run", "Video", "gather"),
     "preview": ("Preview",),
     "session": ("Session",),
     "sizes": ("lattice",),

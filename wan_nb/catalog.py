@@ -240,11 +240,6 @@ class ModelSpec:
         """Where a task of this model is created, below the base URL (FACTS §1.1)."""
         return create_path(self.family)
 
-    @property
-    def takes_audio(self) -> bool:
-        """Whether a driving audio can be given."""
-        return self.audio is not None
-
     def durations_in(self, region: str | None) -> Choices[int]:
         """Return the durations, narrowed where the region narrows them."""
         narrowed = (self.region_durations or {}).get(region or "")

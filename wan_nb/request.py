@@ -128,12 +128,6 @@ class VideoRequest:
         return self.spec.default_duration if self.duration is None else self.duration
 
     @property
-    def has_sound(self) -> bool:
-        """Whether the video will have an audio track."""
-        sound = self.spec.sound
-        return sound == "always" or (sound == "switch" and self.audio is not False)
-
-    @property
     def source_size(self) -> Size | None:
         """Size of the picture or clip that gives the video its shape; None while nobody has seen it (a URL)."""
         shape = self.first_frame or self.first_clip

@@ -120,6 +120,12 @@ class Video:
 
         return finish.chain_words(self, request)
 
+    def contact_sheet(self, columns: int = 4, rows: int = 2, width: int = 320) -> Image:
+        """Return frames in rows, evenly spaced, each with its time."""
+        from wan_nb import video
+
+        return video.contact_sheet(self.path, columns, rows, width)
+
     def __fspath__(self) -> str:
         return str(self.path)
 
@@ -411,6 +417,22 @@ class Run:
         from wan_nb.widgets import run as view
 
         view.show(self)
+
+
+async def gather(runs: Iterable[Run]) -> list[Video | RunError]:
+    """Wait for several runs together; returns each one's video, or the error that says why it has none, in order.
+
+    Example:
+        >>> videos = await wan.gather([session.submit(request.replace(seed=s)) for s in (1, 2)])  # doctest: +SKIP
+    """
+
+    async def settled(run: Run) -> Video | RunError:
+        try:
+            return await run
+        except RunError as error:
+            return error
+
+    return list(await asyncio.gather(*(settled(run) for run in runs)))
 
 
 class TerminalLine:
