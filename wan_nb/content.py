@@ -153,7 +153,9 @@ def of_stream(file: io.BufferedIOBase, kind: str) -> Content:
         raise MediaError(f"is not {what} that can be read{_guess(head)}; {WANTED[kind]}.")
     try:  # the demuxer is named, so that no playlist can make FFmpeg open other files
         demuxer = _DEMUXERS.get(container, container)
-        with av.open(file, "r", format=demuxer, metadata_errors="replace") as opened:
+        # PyAV 19 dropped the option: it is never strict about tags
+        lenient: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+        with av.open(file, "r", format=demuxer, **lenient) as opened:
             exact = demuxer == "mov"  # the others only guess a length in their header
             if kind == "audio":
                 size, seconds = None, _walk_sound(opened, exact=exact)
