@@ -107,11 +107,13 @@ def test_another_model_keeps_what_it_can(page: Any, lab: Lab) -> None:
 
     model.select_option(label="first frame · wan2.2-i2v-plus · 5 s")
     page.wait_for_function("document.querySelectorAll('.wan-of-resolution button').length === 2")
+    page.wait_for_selector(".wan-of-duration button.mod-active:has-text('5 s')")
     assert (pressed("resolution"), pressed("duration")) == ("480P", "5 s")
     model.select_option(label="first + last frame · wan2.2-kf2v-flash · 5 s")
     page.wait_for_selector(".wan-of-last-frame", state="visible")
     model.select_option(label="first frame · wan2.5-i2v-preview · 5 or 10 s, sound")
     page.wait_for_selector(".wan-of-last-frame", state="hidden")
+    page.wait_for_selector(".wan-of-duration button.mod-active:has-text('10 s')")
     assert (pressed("resolution"), pressed("duration")) == ("480P", "10 s")
 
 

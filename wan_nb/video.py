@@ -120,9 +120,10 @@ def _count(path: Path) -> None:
     """Check that every picture that the index promises can be read."""
     with av.open(str(path), options={"ignore_editlist": "1"}) as box:
         stream = box.streams.video[0]
+        promised = stream.frames
         read = sum(bool(packet.size) for packet in box.demux(stream))
-    if read < stream.frames:
-        raise VideoError(f"{path.name} is damaged: {read} of its {stream.frames} pictures are there; fetch it again.")
+    if read < promised:
+        raise VideoError(f"{path.name} is damaged: {read} of its {promised} pictures are there; fetch it again.")
 
 
 # --- the boxes of the file ----------------------------------------------------------------------------------------
