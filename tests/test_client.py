@@ -209,3 +209,32 @@ def test_regions_and_workspaces() -> None:
         region_endpoint("tokyo", key)
     with pytest.raises(ConfigError, match="singapore, beijing"):
         region_endpoint("mars", key)
+
+
+@pytest.mark.parametrize("url", ["", "file:///etc/passwd", "http://[::1", "ftp://x.example/a"])
+def test_no_usable_address_is_told_at_once(url: str, tmp_path: Path) -> None:
+    """A hostile or broken answer must not reach for anything but http(s)."""
+    with pytest.raises(DownloadError, match="no usable address"):
+        call(lambda _: httpx.Response(200), lambda client: client.download(url, tmp_path / "p"))
+
+
+def test_downloads_in_circles_end(tmp_path: Path) -> None:
+    """Five redirects and no more; none keeps a connection while the next is followed."""
+    seen: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(str(request.url))
+        return httpx.Response(302, headers={"location": "https://oss.example/again"})
+
+    with pytest.raises(DownloadError, match="in circles"):
+        call(handler, lambda client: client.download("https://oss.example/v.mp4", tmp_path / "p"))
+    assert len(seen) == 5
+
+
+@pytest.mark.parametrize("task_id", ["../../evil?x=", "a b", {"x": 1}, "t" * 200])
+def test_a_task_id_that_is_none_is_ambiguous(task_id: object) -> None:
+    """It would go into a path: only plain words are taken."""
+    request = VideoRequest("wan2.7-i2v", first_frame="https://x.example/a.png")
+    answer = httpx.Response(200, json={"output": {"task_id": task_id, "task_status": "PENDING"}})
+    with pytest.raises(LostAnswerError, match="usable task_id"):
+        call(lambda _: answer, lambda client: client.create(request.spec.path, Body(request.payload)))

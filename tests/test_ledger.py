@@ -91,6 +91,41 @@ def test_budget_counts_what_is_reserved(ledger: Ledger) -> None:
     assert ledger.plan(priced("c"))[1] is False
 
 
+def test_a_plan_of_yesterday_meets_todays_budget(ledger: Ledger) -> None:
+    """Planned without a budget, sent under one: it is asked then, and counts by the day of its sending."""
+    old = replace(PLAN, data={"estimate": "0.75 USD"}, at=100.0)
+    ledger.plan(old)
+    with pytest.raises(BudgetError):
+        ledger.plan(replace(old, budget=Money.of("0.50 USD"), budget_since=90_000.0))
+    ledger.claim("r1", 90_100.0)
+    ledger.leave_planned("r1", Record("sending", 90_100.0))
+    assert ledger.spent("USD", since=90_000.0) == Money.of("0.75 USD")
+
+
+def test_one_task_belongs_to_one_run(ledger: Ledger) -> None:
+    """Adopting what another run has is refused; a settled run cannot be settled again."""
+    ledger.plan(PLAN)
+    ledger.append("r1", *HISTORY[:2])
+    ledger.plan(replace(PLAN, run_id="r2", take=2))
+    ledger.append("r2", Record("ambiguous", 110.0))
+    with pytest.raises(LedgerError, match="belongs to run r1 already"):
+        ledger.settle("r2", Record("adopted", 111.0, {"task_id": "t"}))
+    assert ledger.settle("r2", Record("disowned", 112.0)).phase is RunPhase.REJECTED
+    with pytest.raises(LedgerError, match="not ambiguous any more"):
+        ledger.settle("r2", Record("disowned", 113.0))
+
+
+def test_an_old_run_is_still_going_until_its_end(ledger: Ledger) -> None:
+    """However long ago it was planned, and whoever damaged one of its records."""
+    ledger.plan(PLAN)
+    ledger.append("r1", *HISTORY[:2])
+    ledger.append("r1", Record("saved", 120.0, {"path": "x"}))  # of a version that writes it otherwise
+    assert "cannot be read" in ledger.state("r1").message
+    ledger.plan(replace(PLAN, run_id="r2", take=2))
+    ledger.append("r2", *(HISTORY[0], replace(HISTORY[1], data={"task_id": "t2"})))
+    assert [state.run_id for state in ledger.going()] == ["r2"]
+
+
 def test_a_dead_process_loses_its_watch(ledger: Ledger, tmp_path: Path) -> None:
     """Two kernels: one watches; when it is silent for long, or certainly dead, the other may."""
     ledger.plan(PLAN)

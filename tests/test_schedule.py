@@ -99,3 +99,18 @@ def test_submissions_are_paced_by_model() -> None:
     assert pacer.reserve("b", 2, 0.0) == 0.0
     pacer.hold("a", 30.0)
     assert pacer.reserve("a", 5, 1.0) == 30.0
+
+
+def test_a_clock_that_is_set_back_holds_nobody_up() -> None:
+    """An hour back: what was due is due now, and the next submission does not wait for that hour."""
+    now = Hands()
+    schedule = Schedule(Clock(now=now))
+    schedule.add("r", "m", now.at, PUBLISHED)
+    now.at += 10
+    assert schedule.due(now.at) == ["r"]
+    schedule.asked("r", now.at, TaskStatus.RUNNING)
+    pacer = Pacer(Clock())
+    pacer.reserve("m", 5, now.at + 7200)
+    now.at -= 3600
+    assert schedule.due(now.at + 1) == ["r"]
+    assert pacer.reserve("m", 5, now.at) == now.at

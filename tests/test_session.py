@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import wave
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from wan_nb.errors import (
     AmbiguousError,
     BudgetError,
     ConfigError,
+    MediaError,
     RequestError,
+    RunError,
     StillRunningError,
     TaskFailedError,
 )
@@ -177,6 +180,36 @@ def test_gather_brings_videos_and_reasons(tmp_path: Path, picture: Path) -> None
         assert isinstance(video, wan.Video)
         assert isinstance(reason, TaskFailedError)
         assert video.contact_sheet(2, 2).width > 0
+
+
+def test_the_bytes_that_were_hashed_are_the_bytes_sent(session: wan.Session, picture: Path, tmp_path: Path) -> None:
+    """A sound that is changed after it was measured is not sent, and poisons nothing."""
+    sound = tmp_path / "a.wav"
+    make_sound(sound, level=0)
+    request = wan.VideoRequest("wan2.6-i2v", first_frame=picture, driving_audio=sound, duration=5, resolution="720P")
+    make_sound(sound, level=9)
+    with pytest.raises(MediaError, match="changed since it was loaded"):
+        session.submit(request)
+    assert not session.runs()
+    assert not list((session.folder / "inputs").glob("*.wav"))
+
+
+def make_sound(path: Path, *, level: int) -> None:
+    """Write four seconds of sound."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes([level, 0]) * 32000)
+
+
+def test_a_run_is_called_back_before_it_is_sent(tmp_path: Path, picture: Path) -> None:
+    """Right after submit: never sent, or canceled at the service; again() checks what is changed."""
+    with wan.simulated(tmp_path / "runs", speed=5, scenario=SMALL) as session:
+        run = session.submit(wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P"))
+        assert run.cancel().phase is RunPhase.CANCELED
+        with pytest.raises(RunError, match="was canceled"):
+            run.wait()
+        with pytest.raises(RequestError):
+            run.again(prompt="x" * 5000)
 
 
 def test_a_batch_keeps_to_the_limits(session: wan.Session, picture: Path) -> None:

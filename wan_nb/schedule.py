@@ -123,7 +123,7 @@ class Schedule:
     def due(self, now: float) -> list[str]:
         """Return who must be asked about at this moment, longest overdue first, within the query limit."""
         if now < self._seen - BACKWARDS_S:  # the clock was set back: nobody waits for what was to come
-            self._last_query = min(self._last_query, now)
+            self._last_query = min(self._last_query, now - 1.0)
             for watch in self.watches.values():
                 if not math.isinf(watch.due):
                     watch.due = min(watch.due, now)
