@@ -401,15 +401,24 @@ class Follower:
         known = await asyncio.to_thread(self.ledger.task_ids)
         return await find_candidates(self._client(state), self.clock, state, sent_at, known)
 
-    async def adopt(self, state: RunState, task_id: str) -> None:
-        """Take a task of the service as this run's, and follow it."""
-        snapshot = await patiently(self.clock, partial(self._client(state).get, task_id))
+    async def known_task(self, client: Client, task_id: str) -> TaskSnapshot:
+        """Ask for a task that must exist.
+
+        Raises:
+            NotFoundError: If the service knows no such task.
+        """
+        snapshot = await patiently(self.clock, partial(client.get, task_id))
         if snapshot.status is TaskStatus.UNKNOWN:
             raise NotFoundError(
-                f"task {task_id} is not known to {self._client(state).endpoint.name}: it expired, or is of another "
-                "region or account.",
+                f"task {task_id} is not known to {client.endpoint.name}: "
+                "it expired, or is of another region or account.",
                 status=404,
             )
+        return snapshot
+
+    async def adopt(self, state: RunState, task_id: str) -> None:
+        """Take a task of the service as this run's, and follow it."""
+        snapshot = await self.known_task(self._client(state), task_id)
         state = await asyncio.to_thread(self.ledger.settle, state.run_id, self.adoption(snapshot))
         self.publish(state)
         await self.attend(state, snapshot)

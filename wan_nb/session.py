@@ -17,7 +17,6 @@ import weakref
 from collections.abc import Iterable
 from concurrent.futures import CancelledError, Future
 from dataclasses import fields, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -26,7 +25,7 @@ from wan_nb.client import Client
 from wan_nb.clock import Clock
 from wan_nb.endpoint import Endpoint
 from wan_nb.engine import Engine
-from wan_nb.errors import AmbiguousError, ConfigError, NotFoundError
+from wan_nb.errors import AmbiguousError, ConfigError
 from wan_nb.follow import Follower
 from wan_nb.history import Runs, Spend, prunable, usage_bytes
 from wan_nb.kept import KeptInputs
@@ -36,10 +35,8 @@ from wan_nb.pricing import Money
 from wan_nb.problems import Place
 from wan_nb.record import LIFE_S, Record, RunPhase, RunState
 from wan_nb.request import VideoRequest
-from wan_nb.retry import patiently
 from wan_nb.run import Run
 from wan_nb.schedule import Usual
-from wan_nb.task import TaskStatus
 
 if TYPE_CHECKING:
     import httpx
@@ -269,12 +266,7 @@ class Session:
         owner = self.ledger.owner_of(task_id)
         if owner:
             return self.run(owner)
-        snapshot = self.engine.run(patiently(self.clock, partial(self._follower.client.get, task_id)))
-        if snapshot.status is TaskStatus.UNKNOWN:
-            raise NotFoundError(
-                f"task {task_id} is not known to {self.endpoint.name}: it expired, or is of another region or account.",
-                status=404,
-            )
+        snapshot = self.engine.run(self._follower.known_task(self._follower.client, task_id))
         if request is not None:
             takes = self.ledger.takes(request.fingerprint, self.endpoint.identity)
             plan = self._planner.plan(request, takes + 1, ("price",), confirm=True)
