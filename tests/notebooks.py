@@ -2,7 +2,8 @@
 
 ``python -m tests.notebooks`` executes every notebook top to bottom against the simulator and writes it back with
 counts 1…n and small static outputs: no widget state, no embedded video (its poster and facts stay), no path of this
-machine.
+machine. With names it executes those alone. The line that leads from each notebook to all others is written from their
+titles into every one, whatever was named.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import nbformat
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
+_NAVIGATION = re.compile(r"(\*\*|\[)\d\d [^\n]* · [^\n]*(\n\n|$)")
 _VIDEO_BYTES = re.compile(r'\s*src="data:video/mp4;base64,[^"]*"')
 
 
@@ -57,6 +59,45 @@ def clean(notebook: Any, folder: Path) -> Any:
     return notebook
 
 
+def places() -> dict[str, str]:
+    """Return what each notebook is called in the line that leads to it, by file: number, and title up to a colon."""
+    found = {}
+    for path in sorted(FOLDER.glob("*.ipynb")):
+        title = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0]
+        found[path.name] = f"{path.name[:2]} {title.removeprefix('# ').split(':')[0]}"
+    return found
+
+
+def navigation(here: str, names: dict[str, str]) -> str:
+    """Return the line that leads from one notebook to all others.
+
+    Example:
+        >>> navigation("00_start_here.ipynb", {"00_start_here.ipynb": "00 Start here", "04_more.ipynb": "04 More"})
+        '**00 Start here** · [04 More](04_more.ipynb)'
+    """
+    return " · ".join(f"**{name}**" if file == here else f"[{name}]({file})" for file, name in names.items())
+
+
+def lead(notebook: Any, line: str) -> Any:
+    """Put the line under the title and at the bottom, in place of an older one."""
+    title, _, rest = notebook.cells[0].source.partition("\n\n")
+    if _NAVIGATION.match(rest):
+        rest = rest.partition("\n\n")[2]
+    notebook.cells[0].source = f"{title}\n\n{line}\n\n{rest}".rstrip()
+    if _NAVIGATION.match(notebook.cells[-1].source):
+        notebook.cells.pop()
+    notebook.cells.append(nbformat.v4.new_markdown_cell(line, id="navigation"))
+    return notebook
+
+
+def write_navigation() -> None:
+    """Bring the line up to date in every notebook."""
+    names = places()
+    for file in names:
+        notebook = nbformat.read(FOLDER / file, as_version=4)
+        nbformat.write(lead(notebook, navigation(file, names)), FOLDER / file)
+
+
 def main() -> None:
     """Execute and clean every notebook, or those that are named."""
     names = sys.argv[1:] or [path.name for path in sorted(FOLDER.glob("*.ipynb"))]
@@ -67,6 +108,7 @@ def main() -> None:
             print(f"{name}: {(FOLDER / name).stat().st_size / 1024:.0f} KiB")
         finally:
             shutil.rmtree(folder)
+    write_navigation()
 
 
 if __name__ == "__main__":

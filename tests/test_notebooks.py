@@ -10,11 +10,11 @@ import nbformat
 import pytest
 
 import wan_nb as wan
-from tests.notebooks import FOLDER, execute
+from tests.notebooks import FOLDER, execute, navigation, places
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-LINK = re.compile(r"\[(\d\d) ([^]]+)\]\(([^)]+)\)")
-HERE = re.compile(r"\*\*(\d\d) ([^*]+)\*\*")
+PAGES = [FOLDER.parent / "README.md", *sorted(FOLDER.glob("*.md"))]
+LINK = re.compile(r"\[([^][]*)\]\(([^()\s]+)\)")
 
 
 @pytest.fixture(autouse=True)
@@ -25,12 +25,6 @@ def not_live(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def code_cells(notebook: Any) -> list[Any]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
-
-
-def navigation(notebook: Any) -> list[str]:
-    """Return every line that leads to other notebooks, in order."""
-    lines = [line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
-    return [line for line in lines if HERE.search(line) and LINK.search(line)]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -46,7 +40,7 @@ def test_runs_anew(path: Path, tmp_path: Path) -> None:
 
 def test_run_all_once_more_sends_nothing(tmp_path: Path) -> None:
     """Also a chain, whose pictures are taken from videos, is found again by another kernel."""
-    path = FOLDER / "03_wan27_media.ipynb"
+    path = FOLDER / "04_wan27_three_tasks.ipynb"
     ids = []
     for _ in range(2):
         execute(path, tmp_path)
@@ -71,30 +65,26 @@ def test_all_notebooks_twice_in_one_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_leads_to_all_others(path: Path) -> None:
-    """Under the title and at the bottom stands the same line; it names what exists, in order, and where you are."""
+    """Under the title and at the bottom stands the same line, as `python -m tests.notebooks` writes it."""
     notebook = nbformat.read(path, as_version=4)
-    found = navigation(notebook)
-    assert len(found) == 2
-    top, bottom = found
-    assert top == bottom == notebook.cells[-1].source
-    assert notebook.cells[0].source.splitlines()[2] == top
-    here = HERE.findall(top)
-    assert [number for number, _ in here] == [path.name[:2]]
-    links = {number: target for number, _, target in LINK.findall(top)}
-    assert sorted([*links.values(), path.name]) == [each.name for each in NOTEBOOKS]
-    assert all(target.startswith(number) for number, target in links.items())
-    numbers = re.findall(r"\d\d(?= [A-Z])", re.sub(r"\([^)]*\)", "", top))
-    assert numbers == [each.name[:2] for each in NOTEBOOKS]
+    line = navigation(path.name, places())
+    assert notebook.cells[0].source.splitlines()[2] == line
+    assert notebook.cells[-1].source == line
+    assert sum(cell.source.count(line) for cell in notebook.cells) == 2
 
 
-def test_each_place_has_one_name() -> None:
-    """A notebook is called the same in every line."""
-    names: dict[str, set[str]] = {}
-    for path in NOTEBOOKS:
-        line = navigation(nbformat.read(path, as_version=4))[0]
-        for number, name in [*HERE.findall(line), *((number, name) for number, name, _ in LINK.findall(line))]:
-            names.setdefault(number, set()).add(name)
-    assert {number: len(each) for number, each in names.items()} == {path.name[:2]: 1 for path in NOTEBOOKS}
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *PAGES], ids=lambda path: path.stem)
+def test_links_lead_somewhere(path: Path) -> None:
+    """What is linked exists, and a notebook is called the same wherever it is linked."""
+    is_notebook = path.suffix == ".ipynb"
+    cells = nbformat.read(path, as_version=4).cells if is_notebook else []
+    texts = [cell.source for cell in cells if cell.cell_type == "markdown"] or [path.read_text(encoding="utf-8")]
+    for name, target in LINK.findall("\n".join(texts)):
+        if not target.startswith(("https://", "#")):
+            found = path.parent / target.partition("#")[0]
+            assert found.is_file(), target
+            if found.suffix == ".ipynb" and name:
+                assert name == places()[found.name]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
