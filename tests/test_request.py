@@ -182,3 +182,19 @@ def test_replace_rejects_a_typo(picture: Path) -> None:
     """With the names there are."""
     with pytest.raises(RequestError, match="'promt' is not a field"):
         VideoRequest("wan2.6-i2v", first_frame=picture).replace(promt="x")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ({"resolution": "720p"}, "resolution='720P'"),
+        ({"resolution": 480}, "resolution='480P'"),
+        ({"duration": "5"}, "duration=5"),
+        ({"duration": "10s"}, "duration=10"),
+    ],
+)
+def test_what_was_nearly_right_is_said_right(given: dict[str, Any], meant: str) -> None:
+    problems = VideoRequest("wan2.5-i2v-preview", prompt="x", **given).problems()
+    (problem,) = [each for each in problems if each.field in given]
+    assert problem.severity == "refused"
+    assert problem.fix == f"Write {meant}."

@@ -248,12 +248,48 @@ def test_two_sessions_on_one_folder_make_one_video(tmp_path: Path, picture: Path
     with wan.simulated(tmp_path / "runs", speed=200, scenario=SMALL) as first:
         request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
         run = first.submit(request)
-        with wan.simulated(tmp_path / "runs", speed=200, scenario=SMALL) as second:
+        with wan.simulated(tmp_path / "runs", speed=201, scenario=SMALL) as second:
+            assert second is not first
             same = second.submit(request)
             assert same.id == run.id
             assert same.wait(timeout_s=30).path == run.wait(timeout_s=30).path
         assert [record.kind for record in first.ledger.records(run.id)].count("saved") == 1
         assert [record.kind for record in first.ledger.records(run.id)].count("sending") == 1
+
+
+def test_the_cell_that_begins_can_be_run_again(tmp_path: Path) -> None:
+    """The same words give the session that is open; after close, a new one. Other words are another session."""
+    first = wan.simulated(tmp_path / "runs", scenario="throttled")
+    assert wan.simulated(tmp_path / "runs", scenario="throttled") is first
+    with wan.simulated(tmp_path / "runs") as other:
+        assert other is not first
+    first.close()
+    with wan.simulated(tmp_path / "runs", scenario="throttled") as second:
+        assert second is not first
+    with wan.gateway("http://127.0.0.1:9/api/v1", api_key="sk-1", folder=tmp_path / "gateway") as one:
+        assert wan.gateway("http://127.0.0.1:9/api/v1", api_key="sk-1", folder=tmp_path / "gateway") is one
+        with wan.gateway("http://127.0.0.1:9/api/v1", api_key="sk-2", folder=tmp_path / "gateway") as two:
+            assert two is not one
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_lets_go(session: wan.Session) -> None:
+    """Threads do not come along into a child: it must not write, and says so in one line."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            session.runs()
+            os.write(writer, b"it went on")
+        except ConfigError as error:
+            os.write(writer, str(error).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reader, 1000).decode().startswith("this session is closed")
+    os.close(reader)
+    os.close(writer)
+    assert session.runs() == []
 
 
 def test_a_plain_script_waits_for_what_is_being_sent(tmp_path: Path, picture: Path) -> None:

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wan_nb.clock import Clock
 from wan_nb.endpoint import GATEWAY_IMAGE, Endpoint, Secret, find_key, region_endpoint
 from wan_nb.errors import ConfigError
 from wan_nb.pricing import Money, currency_of
-from wan_nb.session import Session
+from wan_nb.session import Session, open_session
+
+if TYPE_CHECKING:
+    from wan_nb.simulator import Scenario
 
 SIMULATED_SPEED = 60.0
 """Service seconds in a real second: a job of two minutes takes two seconds."""
 
 
 def simulated(
-    folder: str | Path = "wan_runs/simulated", *, speed: float = SIMULATED_SPEED, scenario: Any = None
+    folder: str | Path = "wan_runs/simulated",
+    *,
+    speed: float = SIMULATED_SPEED,
+    scenario: Scenario | str | None = None,
 ) -> Session:
     """Begin with the embedded service: no key, no cost, real MP4s marked SIMULATED.
 
-    Its tasks live in the folder: after a restart they go on.
+    Its tasks live in the folder: after a restart they go on. The same call again gives the session that is open.
 
     Args:
         folder: Where journal, videos and the simulator's tasks are kept.
         speed: How many service seconds pass in a real one.
-        scenario: A `wan_nb.simulator.Scenario` with faults and timing; None for a good day.
+        scenario: Faults and timing: a name in `wan_nb.simulator.SCENARIOS`, such as ``"throttled"``, or a `Scenario`;
+            None for a good day.
 
     Example:
         >>> import tempfile
@@ -35,21 +42,25 @@ def simulated(
         ...     session.label
         'SIMULATED, 60× faster'
     """
-    from wan_nb.simulator import Simulator
+    from wan_nb.simulator import Scenario, Simulator
 
     if not isinstance(speed, int | float) or not speed > 0:
         raise ConfigError(f"speed={speed!r} is not a speed; give a number above 0, such as 60.")
-    clock = Clock(speed=speed)
+    if isinstance(scenario, str):
+        scenario = Scenario.named(scenario)
     home = Path(folder)
-    service = Simulator(home.expanduser().resolve() / "simulator", clock=clock, scenario=scenario).start()
-    try:
-        endpoint = Endpoint("simulator", service.base_url, Secret("sk-simulated"), is_simulated=True)
-        session = Session(endpoint, home, clock=clock, on_close=service.stop)
-    except BaseException:
-        service.stop()
-        raise
-    session.resume()
-    return session
+
+    def begin() -> Session:
+        clock = Clock(speed=speed)
+        service = Simulator(home.expanduser().resolve() / "simulator", clock=clock, scenario=scenario).start()
+        try:
+            endpoint = Endpoint("simulator", service.base_url, Secret("sk-simulated"), is_simulated=True)
+            return Session(endpoint, home, clock=clock, on_close=service.stop)
+        except BaseException:
+            service.stop()
+            raise
+
+    return _begin_once(home, ("simulator", speed, scenario), begin)
 
 
 def live(
@@ -85,11 +96,12 @@ def live(
     for name, amount in (("budget", budget), ("confirm_above", confirm_above)):
         if amount is not None and listed and Money.of(amount).currency != listed:
             raise ConfigError(f"{name}={amount!r}: prices in {region} are in {listed}; write it as '2.00 {listed}'.")
-    session = Session(
-        region_endpoint(region, key, workspace=workspace), Path(folder), budget=budget, confirm_above=confirm_above
+    endpoint, home = region_endpoint(region, key, workspace=workspace), Path(folder)
+    return _begin_once(
+        home,
+        (endpoint, budget, confirm_above),
+        lambda: Session(endpoint, home, budget=budget, confirm_above=confirm_above),
     )
-    session.resume()
-    return session
 
 
 def gateway(
@@ -130,6 +142,15 @@ def gateway(
         status_map=dict(status_map or {}),
         image=GATEWAY_IMAGE,
     )
-    session = Session(endpoint, Path(folder or f"wan_runs/{name}"))
+    home = Path(folder or f"wan_runs/{name}")
+    return _begin_once(home, (endpoint,), lambda: Session(endpoint, home))
+
+
+def _begin_once(home: Path, wishes: tuple[object, ...], begin: Callable[[], Session]) -> Session:
+    """Give the open session that was begun in the same words, so that a cell can be run again; else begin one."""
+    session = open_session(home, wishes)
+    if session is None:
+        session = begin()
+        session.wishes = wishes
     session.resume()
     return session

@@ -60,6 +60,12 @@ class Secret:
         """Return the key, for a header and nothing else."""
         return self._text
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
     def __repr__(self) -> str:
         return "Secret(…)"
 

@@ -353,10 +353,11 @@ def _choice(name: str, value: Any, choices: catalog.Choices[Any], model: str, ki
     offer = _listing(choices.union, unit)
     if not isinstance(value, kind) or isinstance(value, bool) or choices.verdict(value) == "refused":
         shown = f"{value} s" if name == "duration" and isinstance(value, int) else repr(value)
+        meant = [each for each in choices.union if str(value).lower().strip(" ps") == str(each).lower().strip("p")]
+        fix = f"Write {name}={meant[0]!r}." if meant else "Choose one of these."
         yield Problem(
-            name, "refused", f"{name}={shown} is not offered by {model}; it offers {offer}.", "Choose one of these.",
-            choices.source,
-        )  # fmt: skip
+            name, "refused", f"{name}={shown} is not offered by {model}; it offers {offer}.", fix, choices.source
+        )
     elif choices.verdict(value) == "disputed":
         yield Problem(
             name, "warning", f"{name}={value}{unit} for {model}: {choices.disputed_source} list it, {choices.source} "

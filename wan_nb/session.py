@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import secrets
 import sys
 import threading
@@ -101,6 +102,8 @@ class Session:
         )
         self._patrol = self.engine.start(self._follower.patrol())
         self._closed = False
+        self.wishes: tuple[object, ...] = ()
+        """What it was begun with, to be found again by the same words."""
         _OPEN.add(self)
         _leave_in_order()
 
@@ -442,6 +445,24 @@ class Session:
 
 
 _OPEN: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def open_session(folder: Path, wishes: tuple[object, ...]) -> Session | None:
+    """Return the open session of this process that was begun on a folder with the same wishes."""
+    home = folder.expanduser().resolve()
+    found = (each for each in list(_OPEN) if each.folder == home and each.wishes == wishes and not each.is_closed)
+    return next(found, None)
+
+
+def _leave_to_parent() -> None:
+    """Let go of every session in a forked child: threads do not come along, and two must not write as one."""
+    for session in list(_OPEN):
+        session._closed = True
+    _OPEN.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _leave_in_order() -> None:
