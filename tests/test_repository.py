@@ -36,6 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "content": {"geometry", "pixels"},
     "media": {"geometry", "content", "pixels"},
     "mend": {"geometry", "media", "content", "pixels", "boxes"},
+    "repair": {"boxes", "catalog", "content", "geometry", "media", "mend", "pixels", "problems", "request"},
     "video": {"geometry"},
     "video_edit": {"geometry", "video", "boxes"},
     "problems": {"catalog"},
@@ -74,7 +75,7 @@ ALLOWED: dict[str, set[str]] = {
     "simulator": {"catalog", "video"},
     "widgets": {
         "advice", "catalog", "content", "geometry", "media", "pixels", "pricing", "problems", "record", "request",
-        "preview", "ratio", "run", "schedule", "session", "task", "video",
+        "preview", "ratio", "repair", "run", "schedule", "session", "task", "video",
     },
 }  # fmt: skip
 """Who may import whom, beyond `FREE`: effects at the rim, values in the middle (arrows of the design)."""

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from wan_nb.pricing import Money as Money
     from wan_nb.problems import Problem as Problem
     from wan_nb.ratio import reach as reach
+    from wan_nb.repair import repairs as repairs
     from wan_nb.request import VideoRequest as VideoRequest
     from wan_nb.run import Run as Run
     from wan_nb.run import Video as Video
@@ -71,6 +72,7 @@ _HOMES = {
     "pricing": ("Money",),
     "problems": ("Problem",),
     "ratio": ("reach",),
+    "repair": ("repairs",),
     "request": ("VideoRequest",),
     "run": ("Run", "Video", "gather"),
     "preview": ("Preview",),
