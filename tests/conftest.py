@@ -13,6 +13,11 @@ import pytest
 from PIL import Image
 
 import wan_nb as wan
+from tests.browser_support import chromium as chromium
+from tests.browser_support import desk as desk
+from tests.browser_support import lab as lab
+from tests.browser_support import page as page
+from tests.browser_support import portrait as portrait
 from wan_nb.simulator import Scenario
 
 collect_ignore = ["sdk_calls.py"]

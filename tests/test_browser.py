@@ -9,15 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import av
-import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.browser_support import PLAYS, REPOSITORY, Lab, open_notebook
-from tests.browser_support import chromium as chromium
-from tests.browser_support import lab as lab
-from tests.browser_support import page as page
+from tests.browser_support import PLAYS, REPOSITORY, Lab, from_form_to_video, give, open_notebook
 from tests.waiting import until
 from wan_nb.geometry import Size, predict
 from wan_nb.video import probe
@@ -25,16 +21,6 @@ from wan_nb.video import probe
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 BEGIN = "import wan_nb as wan\nsession = wan.simulated({folder!r})"
-BOXES = """() => ['.wan-form', '.wan-run', '.wan-player', '.wan-player .frame'].map(name => {
-    const box = document.querySelector(name).getBoundingClientRect();
-    return [name, Math.round(box.width), Math.round(box.height)]; })"""
-
-
-@pytest.fixture
-def portrait(lab: Lab) -> Path:
-    """The photograph that matplotlib brings along, 512×600."""
-    source = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-    return Path(shutil.copy(source, lab.folder))
 
 
 def open_form(page: Any, lab: Lab, name: str, form: str = "session.form()") -> Path:
@@ -44,29 +30,9 @@ def open_form(page: Any, lab: Lab, name: str, form: str = "session.form()") -> P
     return lab.folder / f"runs_{name}"
 
 
-def give(page: Any, field: str, text: str) -> None:
-    box = page.locator(f".wan-of-{field} input[type=text]")
-    box.fill(text)
-    box.press("Enter")
-
-
 def test_a_form_filled_and_submitted_ends_in_a_playing_video(page: Any, lab: Lab, portrait: Path) -> None:
     folder = open_form(page, lab, "main")
-    give(page, "first-frame", portrait.name)
-    page.wait_for_selector(".wan-of-first-frame img")
-    page.locator(".wan-of-prompt textarea").fill("She turns to the window and smiles.")
-    page.wait_for_selector("text=35 of 1500 characters")
-    page.locator("button:has-text('720P')").click()
-    page.wait_for_selector("text=880×1024 px expected")
-    assert page.locator(".wan-submit").inner_text() == "Submit — simulated, free"
-    page.locator(".wan-submit").click()
-    page.wait_for_selector(".wan-status[data-phase=submitted]")
-    page.wait_for_selector(".wan-player .poster[src]")
-    before = page.evaluate(BOXES)
-    page.wait_for_function(PLAYS)
-    assert page.evaluate(BOXES) == before  # nothing moved when the video came
-    video = page.locator(".wan-player video")
-    assert video.evaluate("v => [v.readyState >= 2, v.videoWidth, v.videoHeight]") == [True, 880, 1024]
+    from_form_to_video(page, portrait.name)
     (path,) = (folder / "videos").glob("*.mp4")
     info = probe(path)
     assert info.size == predict(Size(512, 600), "720P") == Size(880, 1024)

@@ -7,9 +7,6 @@ from typing import Any
 import pytest
 
 from tests.browser_support import Lab, open_notebook
-from tests.browser_support import chromium as chromium
-from tests.browser_support import lab as lab
-from tests.browser_support import page as page
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 

@@ -68,6 +68,10 @@ def phase_words(state: RunState) -> PhaseWords:
                 "not watched", "off", f"{state.unwatched}; run.wait() or session.resume() goes on with it."
             )
         return PhaseWords(_WAITING.get(state.task_status or TaskStatus.PENDING, "running"), "wait")
+    if state.phase is RunPhase.SUCCEEDED and state.unwatched:
+        return PhaseWords(
+            "not fetched", "bad", f"{state.unwatched} The service keeps it for 24 hours; session.resume() tries again."
+        )
     return _PHASES[state.phase]
 
 
