@@ -7,6 +7,7 @@ import importlib
 import json
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -71,7 +72,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "connect": {"catalog", "endpoint", "pricing", "session", "simulator"},
     "sharing": set(),
-    "cli": {"connect", "ledger", "record", "run", "sharing"},
+    "checkup": {"client", "connect", "endpoint", "engine", "request", "simulator", "tables"},
+    "cli": {"checkup", "connect", "ledger", "record", "run", "sharing"},
     "simulator": {"catalog", "video"},
     "widgets": {
         "advice", "catalog", "content", "geometry", "media", "pixels", "pricing", "problems", "record", "request",
@@ -160,6 +162,33 @@ def test_public_names_are_sorted_and_exist() -> None:
     for path in MODULES:
         if path.name not in ("__init__.py", "__main__.py"):
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+
+
+HEAVY = {
+    "ipywidgets", "anywidget", "IPython", "matplotlib", "scipy", "numpy", "av", "PIL", "httpx", "sqlite3", "asyncio",
+    "starlette", "uvicorn",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "may"),
+    [
+        ("import wan_nb", set()),
+        ("import wan_nb as wan; wan.VideoRequest, wan.MODELS, wan.predict", set()),
+        ("import wan_nb as wan; wan.Session", {"httpx", "sqlite3", "asyncio"}),
+        ("import wan_nb as wan; wan.live, wan.simulated", {"httpx", "sqlite3", "asyncio"}),
+        ("import wan_nb.simulator", {"starlette", "uvicorn", "asyncio"}),
+    ],
+)
+def test_heavy_parts_load_when_first_used(code: str, may: set[str]) -> None:
+    """A notebook's first cell must not wait for what a later one may never use."""
+    told = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}; print(*{{name.partition('.')[0] for name in sys.modules}})"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(told.stdout.split()) & HEAVY <= may
 
 
 def test_dependencies_are_those_we_chose() -> None:

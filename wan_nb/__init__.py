@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wan_nb.catalog import MODELS as MODELS
     from wan_nb.catalog import ModelSpec as ModelSpec
     from wan_nb.catalog import add_model as add_model
+    from wan_nb.checkup import doctor as doctor
     from wan_nb.connect import gateway as gateway
     from wan_nb.connect import live as live
     from wan_nb.connect import simulated as simulated
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "calibration": ("Observation", "calibrate"),
     "catalog": ("MODELS", "ModelSpec", "add_model"),
+    "checkup": ("doctor",),
     "connect": ("gateway", "live", "simulated"),
     "engine": ("allow_nested_loops",),
     "errors": ("WanError",),

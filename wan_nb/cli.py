@@ -1,7 +1,7 @@
 """``wan-nb``: what one wants from a terminal, when the notebook is closed.
 
 ``runs`` and ``verify`` only read the journal and need no key; ``resume`` follows what is still going and fetches its
-videos; ``check`` looks through notebooks before they are shared.
+videos; ``check`` looks through notebooks before they are shared; ``doctor`` looks at the set-up itself.
 """
 
 from __future__ import annotations
@@ -53,6 +53,12 @@ def _parser() -> argparse.ArgumentParser:
             added.add_argument("--simulated", action="store_true", help="a simulated session's folder")
     check = command("check", _check, "find keys, signed addresses, widget state and large outputs in notebooks")
     check.add_argument("notebooks", nargs="+", type=Path)
+    doctor = command("doctor", _doctor, "look at this set-up and say what to do; makes a tiny simulated video")
+    doctor.add_argument(
+        "--folder", type=Path, default=Path("wan_runs"), help="where runs are kept (default %(default)s)"
+    )
+    doctor.add_argument("--region", help="where the key is from: singapore, beijing …")
+    doctor.add_argument("--live", action="store_true", help="also ask the service for its time; costs nothing")
     return parser
 
 
@@ -131,6 +137,14 @@ def _check(chosen: argparse.Namespace) -> int:
             _say(f"{path}: {finding}")
     _say("nothing found" if not found else f"{found} finding(s)")
     return 1 if found else 0
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    from wan_nb.checkup import doctor
+
+    found = doctor(chosen.folder, region=chosen.region, live=chosen.live)
+    _say(repr(found))
+    return 0 if found.is_good else 1
 
 
 if __name__ == "__main__":

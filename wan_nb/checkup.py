@@ -1,0 +1,348 @@
+"""A look at somebody's set-up: what is there, what is wrong with it, and what to do, one line each.
+
+Nothing leaves this machine unless it is asked for, nothing costs money, and a key is never shown.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wan_nb import tables
+from wan_nb.endpoint import Secret, find_key, region_endpoint
+from wan_nb.errors import AuthenticationError, ConfigError, ServiceError, WanError
+
+OLDEST_PYTHON = (3, 11)
+ROOM_MB = 1000
+"""Free megabytes below which we say so; a run takes 2 to 50."""
+NO_ROOM_MB = 100
+"""Free megabytes below which the next runs may not be saved."""
+CLOCK_S = 60.0
+"""Seconds that the clock may differ from the service's: tasks are looked for by their time."""
+
+_PYTHON = Path(sys.executable).name or "python"
+_EXTENSIONS = {"ipywidgets": "@jupyter-widgets/jupyterlab-manager", "anywidget": "anywidget"}
+_NETWORK_TYPES = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gluster", "beegfs", "gpfs", "fuse.sshfs")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    topic: str
+    """What it is about: ``"Python"``, ``"packages"`` …"""
+    level: Literal["ok", "note", "wrong"]
+    """``note``: it works, and there is something to know. ``wrong``: something will fail."""
+    text: str
+    """What was found."""
+    to_do: str = ""
+    """What to do about it; empty when nothing."""
+
+    def __str__(self) -> str:
+        return f"{self.level:5}  {self.topic:9}  {self.text}{f'; {self.to_do}' if self.to_do else ''}"
+
+
+class Checkup(tuple[Check, ...]):
+    """Everything that was looked at; shown as a table.
+
+    Example:
+        >>> checkup = Checkup([Check("key", "note", "there is none", "set DASHSCOPE_API_KEY")])
+        >>> checkup.is_good
+        True
+        >>> checkup
+        note   key        there is none; set DASHSCOPE_API_KEY
+    """
+
+    __slots__ = ()
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing is wrong."""
+        return all(check.level != "wrong" for check in self)
+
+    def __repr__(self) -> str:
+        return "\n".join(map(str, self))
+
+    def _repr_html_(self) -> str:
+        rows = [(check.level, check.topic, check.text, check.to_do) for check in self]
+        return tables.as_html(("", "looked at", "found", "to do"), rows)
+
+
+def doctor(folder: str | Path = "wan_runs", *, region: str | None = None, live: bool = False) -> Checkup:
+    """Look at versions, front end, key, storage and the simulator, and say what to do; takes a few seconds.
+
+    Args:
+        folder: Where runs are kept, or will be; nothing stays in it.
+        region: Where the key is from, to ask its service when `live`.
+        live: Whether the service may be asked for its time and whether it takes the key: one call that costs nothing.
+
+    Raises:
+        ConfigError: If `live` is asked without a known region.
+
+    Example:
+        >>> import tempfile
+        >>> doctor(tempfile.mkdtemp()).is_good  # doctest: +SKIP
+        True
+    """
+    checks: list[Check] = [_python(), _packages()]
+    checks += [*_kernel(), *_front_end(), *_patching()]
+    key, found = _key(region)
+    checks.append(found)
+    if live:
+        checks += _service(region, key)
+    return Checkup((*checks, *_storage(Path(folder)), _simulator()))
+
+
+# --- versions ---------------------------------------------------------------------------------------------------------
+
+
+def _python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < OLDEST_PYTHON:
+        return Check("Python", "wrong", f"{version} is too old", "make a new environment with Python 3.11 or later")
+    return Check("Python", "ok", f"{version} in {sys.prefix}")
+
+
+def _version(package: str) -> str:
+    """Return the installed version of a package; empty where there is none."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def _packages() -> Check:
+    try:
+        wanted = importlib.metadata.requires("wan_nb") or []
+    except importlib.metadata.PackageNotFoundError:
+        return Check("packages", "note", "wan_nb runs from its source and is not installed", "pip install -e .")
+    missing, count = [], 0
+    for line in wanted:
+        match = re.fullmatch(r"([\w-]+)\s*>=\s*([\d.]+)", line.strip())
+        if match is None:
+            continue  # an extra, for tests or for a laboratory of one's own
+        count += 1
+        name, oldest = match.groups()
+        found = _version(name)
+        if not found or _numbers(found) < _numbers(oldest):
+            missing.append((f"{name} is {found or 'missing'}", f"'{name}>={oldest}'"))
+    if missing:
+        lacks, cure = zip(*missing, strict=True)
+        return Check("packages", "wrong", ", ".join(lacks), f"{_PYTHON} -m pip install -U {' '.join(cure)}")
+    return Check("packages", "ok", f"wan_nb {_version('wan_nb')} and the {count} packages that it needs")
+
+
+def _kernel() -> Iterator[Check]:
+    version = _version("ipykernel")
+    if not version:
+        yield Check("kernel", "note", "no notebook can run in this environment", f"{_PYTHON} -m pip install ipykernel")
+        return
+    if (7, 0) <= _numbers(version) < (7, 4):
+        text = f"ipykernel {version}: on 7.0 to 7.3 a notebook now and then does not start"
+        yield Check("kernel", "note", text, f"{_PYTHON} -m pip install -U ipykernel")
+    else:
+        yield Check("kernel", "ok", f"ipykernel {version}")
+    try:
+        from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+    except ImportError:
+        return
+    try:
+        program = Path(KernelSpecManager().get_kernel_spec("python3").argv[0])
+    except (NoSuchKernel, OSError, ValueError, IndexError):
+        return
+    if program.is_absolute() and program.parent != Path(sys.executable).parent:
+        yield Check(
+            "kernel",
+            "note",
+            f"the kernel 'python3' runs another Python, {program}",
+            f"{_PYTHON} -m ipykernel install --sys-prefix, and restart Jupyter",
+        )
+
+
+def _front_end() -> Iterator[Check]:
+    """Look for the browser's half of the widgets: the server serves it from its own environment."""
+    version = _version("jupyterlab") or _version("notebook")
+    if not version:
+        yield Check(
+            "front end",
+            "note",
+            "JupyterLab is in another environment than this one",
+            "see to it that ipywidgets and anywidget are installed there too, or the form stays blank",
+        )
+        return
+    from jupyter_core.paths import jupyter_path
+
+    places = [Path(each) for each in jupyter_path("labextensions")]
+    lacks, found = [], []
+    for package, extension in _EXTENSIONS.items():
+        manifests = [place / extension / "package.json" for place in places]
+        manifest = next((path for path in manifests if path.is_file()), None)
+        if manifest is None:
+            lacks.append(package)
+        else:
+            found.append(f"{package} ({json.loads(manifest.read_text(encoding='utf-8')).get('version')})")
+    if lacks:
+        cure = f"{_PYTHON} -m pip install --force-reinstall {' '.join(lacks)}, restart Jupyter and reload the page"
+        yield Check("front end", "wrong", f"the browser's half of {' and '.join(lacks)} is missing", cure)
+    else:
+        yield Check("front end", "ok", f"JupyterLab {version} with the browser's half of {' and '.join(found)}")
+
+
+def _patching() -> Iterator[Check]:
+    """Name the trap of nest_asyncio where it lies open (it loses queued cells and clicks)."""
+    import asyncio
+
+    harms = sys.version_info >= (3, 14) or _numbers(_version("ipykernel") or "0") >= (7, 2)
+    if hasattr(asyncio, "_nest_patched") and "nest_asyncio2" not in sys.modules and harms:
+        cure = "take nest_asyncio.apply() out of the notebook and restart the kernel; await works without it"
+        yield Check("asyncio", "wrong", "nest_asyncio has patched this process: cells and clicks will be lost", cure)
+    elif harms and not _version("nest_asyncio2"):
+        cure = f"{_PYTHON} -m pip install nest_asyncio2, and use wan.allow_nested_loops()"
+        yield Check("asyncio", "note", "nest_asyncio.apply() would harm here; nothing in wan_nb needs it", cure)
+
+
+# --- key and service --------------------------------------------------------------------------------------------------
+
+
+def _key(region: str | None) -> tuple[Secret | None, Check]:
+    try:
+        key = find_key()
+    except ConfigError as error:
+        # not having one is no fault: what is empty or torn is
+        is_absent = str(error).startswith("no API key")
+        return None, Check("key", "note" if is_absent else "wrong", str(error).rstrip("."))
+    if not key.reveal().startswith(("sk-", "st-")):
+        return None, Check("key", "wrong", "what is set is not a key: those begin with 'sk-'", "copy it again")
+    where = "in DASHSCOPE_API_KEY" if os.environ.get("DASHSCOPE_API_KEY") else "in the vendor SDK's key file"
+    say = "" if region else "say the region that it is from, as in wan.live(region='singapore')"
+    return key, Check("key", "ok", f"there is one {where} (not shown)", say)
+
+
+def _service(region: str | None, key: Secret | None) -> Iterator[Check]:
+    from wan_nb.client import Client
+    from wan_nb.engine import Engine
+
+    if region is None:
+        raise ConfigError("live needs the region that the key is from: region='singapore' (--region singapore).")
+    endpoint = region_endpoint(region, key or Secret("none"))
+    engine, client = Engine(), Client(endpoint)
+    try:
+        said: Exception | None = None
+        try:
+            engine.run(client.list_tasks(page_size=1))
+        except WanError as error:
+            said = error
+    finally:
+        engine.run(client.close())
+        engine.stop()
+    if said is not None and not isinstance(said, ServiceError):
+        yield Check("service", "wrong", str(said).rstrip("."), f"let this machine reach {endpoint.host} (proxy?)")
+        return
+    if key and isinstance(said, AuthenticationError):
+        yield Check("service", "wrong", f"{region} does not take the key", "name the region that it is from")
+    else:
+        taken = f"takes the key{f', and says {said}' if said else ''}" if key else "answers; no key was sent to it"
+        yield Check("service", "ok", f"{endpoint.host} {taken}")
+    yield _clock(client.ahead_s)
+
+
+def _clock(ahead_s: float) -> Check:
+    if abs(ahead_s) <= CLOCK_S:
+        return Check("clock", "ok", f"within {CLOCK_S:.0f} s of the service's")
+    side = "behind" if ahead_s > 0 else "ahead of"
+    cure = "let the system set it by the network"
+    return Check("clock", "wrong", f"it is {abs(ahead_s):.0f} s {side} the service's", cure)
+
+
+# --- storage and simulator --------------------------------------------------------------------------------------------
+
+
+def _storage(folder: Path) -> Iterator[Check]:
+    home = folder.expanduser().resolve()
+    while not home.is_dir() and home != home.parent:
+        home = home.parent
+    try:
+        with (
+            tempfile.TemporaryDirectory(dir=home, prefix=".wan-doctor-") as probe,
+            closing(sqlite3.connect(Path(probe) / "probe.sqlite")) as database,
+        ):
+            mode = database.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+            database.execute("CREATE TABLE probe (x)")
+    except (OSError, sqlite3.Error) as error:
+        yield Check("storage", "wrong", f"{home} cannot be written ({error})", "work in a folder of your own")
+        return
+    kind = _file_system(home)
+    if kind.startswith(_NETWORK_TYPES):
+        cure = "have only one machine work in it at a time, or give folder= on a local disk"
+        yield Check("storage", "note", f"{home} is on a network file system ({kind})", cure)
+    elif mode != "wal":
+        cure = "have only one kernel work in it at a time, or give folder= on a local disk"
+        yield Check("storage", "note", f"{home} cannot share a journal between kernels (no WAL)", cure)
+    else:
+        yield Check("storage", "ok", f"{home} can be written, and several kernels can share it")
+    free_mb = shutil.disk_usage(home).free // 10**6
+    if free_mb < ROOM_MB:
+        level: Literal["note", "wrong"] = "wrong" if free_mb < NO_ROOM_MB else "note"
+        cure = "make room; session.prune(older_than_days=30) names old videos"
+        yield Check("storage", level, f"only {free_mb} MB are free", cure)
+    else:
+        yield Check("storage", "ok", f"{free_mb / 1000:.0f} GB are free; a run takes 2 to 50 MB")
+
+
+def _file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
+    r"""Return the type of the file system that a path lies on; empty where the system does not say.
+
+    Example:
+        >>> listing = Path(tempfile.mkdtemp()) / "mounts"
+        >>> _ = listing.write_text("disk / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\n")
+        >>> _file_system(Path("/home/ada"), listing), _file_system(Path("/homes"), listing)
+        ('nfs4', 'ext4')
+    """
+    if str(path).startswith("\\\\"):
+        return "smb"
+    try:
+        rows = [line.split() for line in mounts.read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return ""
+    above = [(len(row[1]), row[2]) for row in rows if path.is_relative_to(row[1].replace("\\040", " "))]
+    return max(above, default=(0, ""))[1]
+
+
+def _simulator() -> Check:
+    """Make a tiny video from start to end: socket, protocol, encoder, journal and file together."""
+    from PIL import Image
+
+    from wan_nb.connect import simulated
+    from wan_nb.request import VideoRequest
+    from wan_nb.simulator import Scenario
+
+    began = time.monotonic()
+    picture = Image.linear_gradient("L").resize((400, 300)).convert("RGB")
+    request = VideoRequest("wan2.6-i2v-flash", first_frame=picture, prompt="A slow pan.", resolution="720P", duration=2)
+    try:
+        with (
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+            simulated(folder, speed=600, scenario=Scenario.named("small")) as session,
+        ):
+            video = session.submit(request).wait(timeout_s=60)
+            text = f"made and saved {video.duration_s:g} s of {video.size} in {time.monotonic() - began:.1f} s"
+    except Exception as error:  # whatever it is, a line that names it is what the user needs
+        cure = "let programs listen on 127.0.0.1; if that is not it, reinstall wan_nb in a new environment"
+        return Check("simulator", "wrong", f"no video: {type(error).__name__}: {error}", cure)
+    return Check("simulator", "ok", text)
