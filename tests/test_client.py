@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import wave
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +229,23 @@ def test_downloads_in_circles_end(tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="in circles"):
         call(handler, lambda client: client.download("https://oss.example/v.mp4", tmp_path / "p"))
     assert len(seen) == 5
+
+
+def test_a_download_that_only_drips_gives_its_place_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came is kept, and the next try goes on from there."""
+    monkeypatch.setattr("wan_nb.client.SLOWEST_S", 0.05)
+
+    async def drip() -> AsyncIterator[bytes]:
+        yield bytes(64 * 1024)
+        yield b"one more byte"
+        await asyncio.Event().wait()
+
+    with pytest.raises(LostAnswerError, match="less than 64 KiB"):
+        call(
+            lambda _: httpx.Response(200, content=drip()),
+            lambda client: client.download("https://oss.example/v.mp4", tmp_path / "p"),
+        )
+    assert (tmp_path / "p").stat().st_size == 64 * 1024
 
 
 @pytest.mark.parametrize("task_id", ["../../evil?x=", "a b", {"x": 1}, "t" * 200])

@@ -49,6 +49,9 @@ MAX_REDIRECTS = 5
 """Redirects of a download that are followed."""
 MAX_BYTES = 2 << 30
 """Bytes that a video may have; 30 s at 1080P are some 50 MB."""
+_BLOCK = 64 * 1024
+SLOWEST_S = 60.0
+"""Seconds that 64 KiB of a download may take: one that only drips would hold its place for ever."""
 _TIMEOUT = httpx.Timeout(60, connect=15, pool=None)
 _TASK_ID = re.compile(r"[\w.:-]{1,128}")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -343,6 +346,8 @@ class Client:
             raise LostAnswerError(
                 f"{host} could not be reached ({_reason(error)}). Firewalls often block result hosts: allow {host}."
             ) from error
+        except TimeoutError as error:
+            raise LostAnswerError(f"{host} sent less than {_BLOCK >> 10} KiB in {SLOWEST_S:g} s.") from error
         except (httpx.RequestError, httpx.InvalidURL, ValueError) as error:
             raise LostAnswerError(f"the download from {host} broke off ({_reason(error)}).") from error
         return None
@@ -356,7 +361,8 @@ class Client:
         done = have
         file = await asyncio.to_thread(part.open, "ab" if have else "wb")
         with file:
-            async for block in response.aiter_bytes(256 * 1024):
+            blocks = response.aiter_bytes(_BLOCK)
+            while block := await asyncio.wait_for(anext(blocks, b""), SLOWEST_S):
                 await asyncio.to_thread(file.write, block)  # a slow disk must not hold up the loop
                 done += len(block)
                 if max(done, total) > MAX_BYTES:
