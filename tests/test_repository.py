@@ -40,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "repair": {"boxes", "catalog", "content", "geometry", "media", "mend", "pixels", "problems", "request"},
     "video": {"geometry"},
     "video_edit": {"geometry", "video", "boxes"},
+    "measures": {"pixels", "video"},
     "problems": {"catalog"},
     "request": {"catalog", "geometry", "media", "problems", "widgets"},
     "task": set(),

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from wan_nb.geometry import drift as drift
     from wan_nb.geometry import predict as predict
     from wan_nb.history import Runs as Runs
+    from wan_nb.measures import Measures as Measures
+    from wan_nb.measures import measure as measure
     from wan_nb.media import Media as Media
     from wan_nb.media import load as load
     from wan_nb.mend import crop as crop
@@ -68,6 +70,7 @@ _HOMES = {
     "errors": ("WanError",),
     "geometry": ("Size", "compare_rules", "drift", "predict"),
     "history": ("Runs",),
+    "measures": ("Measures", "measure"),
     "media": ("Media", "load"),
     "mend": ("crop", "flatten", "pad", "scale_into", "to_rgb", "upright"),
     "plots": ("plot_drift", "plot_lattice", "plot_rules"),

@@ -231,7 +231,7 @@ def pictures(path: str | os.PathLike[str]) -> Iterator[tuple[float, Image.Image]
     with opened(path) as box:
         stream = box.streams.video[0]
         for decoded in box.decode(stream):
-            yield float((decoded.pts or 0) * stream.time_base), _upright(decoded)
+            yield float((decoded.pts or 0) * stream.time_base), upright(decoded)
 
 
 def frame(path: str | os.PathLike[str], n: int) -> Image.Image:
@@ -254,7 +254,7 @@ def frame(path: str | os.PathLike[str], n: int) -> Image.Image:
         box.seek(wanted, stream=stream)
         for decoded in box.decode(stream):
             if decoded.pts is not None and decoded.pts >= wanted:
-                return _upright(decoded)
+                return upright(decoded)
     raise VideoError(f"frame {n} of {path.name} cannot be decoded; is the file whole?")
 
 
@@ -280,7 +280,7 @@ def frames(path: str | os.PathLike[str], count: int) -> list[Image.Image]:
         times = [start for start, _ in _shown(box, stream, path)]
         wanted = {times[k] for k in _spread(len(times), count, path.name)}
         box.seek(times[0], stream=stream)
-        found = [_upright(decoded) for decoded in box.decode(stream) if decoded.pts in wanted]
+        found = [upright(decoded) for decoded in box.decode(stream) if decoded.pts in wanted]
     if len(found) != count:
         raise VideoError(f"{path.name} gave {len(found)} of {count} frames; is the file whole?")
     return found
@@ -292,7 +292,8 @@ def _spread(total: int, count: int, name: str) -> list[int]:
     return [round(k * (total - 1) / max(1, count - 1)) for k in range(count)]
 
 
-def _upright(decoded: Any) -> Image.Image:
+def upright(decoded: Any) -> Image.Image:
+    """Return a decoded frame as the RGB picture that a player shows."""
     picture: Image.Image = decoded.to_image()
     turn = decoded.rotation % 360
     return picture.transpose(_TURNS[turn]) if turn in _TURNS else picture
