@@ -335,8 +335,9 @@ class Run:
             return video
         if state.phase in (RunPhase.FAILED, RunPhase.REJECTED):
             advice = explain(state.code, state.message)
+            said = state.message.removeprefix(f"{state.code}: ").rstrip(".")
             raise TaskFailedError(
-                f"run {self.id} {state.phase}: {state.code}: {state.message}. {advice.what_to_do}",
+                f"run {self.id} {state.phase}: {state.code}: {said}. {advice.what_to_do}",
                 code=state.code,
                 task_id=state.task_id,
                 request_id=state.request_id,
