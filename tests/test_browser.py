@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -134,33 +131,3 @@ def test_the_player_obeys_keys_frame_by_frame(page: Any, lab: Lab, portrait: Pat
         page.wait_for_function(f"{frame} === '{expected}'")
     player.press("ArrowLeft")
     page.wait_for_function(f"{frame} === 'frame 2'")
-
-
-def test_the_player_stands_in_a_page_without_a_kernel_and_keeps_two_videos_in_step(page: Any, tmp_path: Path) -> None:
-    clips = []
-    for number, (width, height) in enumerate(((320, 176), (176, 320))):
-        data = base64.b64encode(small_video(tmp_path / f"{number}.mp4", width, height)).decode()
-        shape = {"label": f"arm {number}", "width": width, "height": height, "fps": 30}
-        clips.append(shape | {"poster": "", "word": "", "ready": True, "src": f"data:video/mp4;base64,{data}"})
-    script = (REPOSITORY / "wan_nb" / "widgets" / "player.js").read_text(encoding="utf-8")
-    start = f"window.player = createPlayer(document.querySelector('main')); player.update({json.dumps(clips)});"
-    page.set_content(f"<main></main><script type=module>{script}\n{start}</script>")
-    page.wait_for_function(
-        "[...document.querySelectorAll('video')].filter(v => v.readyState >= 3 && !v.paused).length === 2"
-    )
-    page.wait_for_function("document.querySelector('video').currentTime > 1")
-    first, second = page.evaluate("[...document.querySelectorAll('video')].map(v => v.currentTime)")
-    assert abs(first - second) < 0.07  # two frames
-
-
-def small_video(path: Path, width: int, height: int) -> bytes:
-    """Write three seconds of a moving ramp."""
-    ramp = np.linspace(0, 255, width * height).reshape(height, width)
-    with av.open(str(path), "w") as box:
-        stream = box.add_stream("libx264", rate=30)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for number in range(90):
-            pixels = np.repeat(np.roll(ramp, number * 3, axis=1)[..., None], 3, axis=2).astype(np.uint8)
-            box.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        box.mux(stream.encode())
-    return path.read_bytes()

@@ -104,7 +104,7 @@ def test_bytes_come_by_message_only(saved: wan.Run) -> None:
     view._player._handle_custom_msg({"want": "bytes", "index": 0}, [])
     until(lambda: sent)
     assert saved.video is not None
-    assert sent[0][0] == {"have": "bytes", "index": 0} and sent[0][1][0] == saved.video.path.read_bytes()
+    assert sent[0][0] == {"have": "bytes", "index": 0, "key": ""} and sent[0][1][0] == saved.video.path.read_bytes()
 
 
 def test_a_video_that_is_gone_is_said_in_its_place(saved: wan.Run) -> None:

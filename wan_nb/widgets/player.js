@@ -1,7 +1,7 @@
 // Videos in step: one clock, frame by frame, any speed. Two ways in: anywidget calls `render`; a page without a kernel calls `createPlayer`
 // with clips whose `src` is there already. Nothing is fetched from anywhere.
 //
-// A clip: {key, label, width, height, fps, has_audio, poster, ready, word, src?}. `ask(index, key)` is called when the bytes of a clip are
+// A clip: {key, label, width, height, fps, duration_s, has_audio, poster, ready, word, src?}. `ask(index, key)` is called when the bytes of a clip are
 // wanted; they come back through `give(index, bytes, key)`. Another key at the same place is another video.
 
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2];
@@ -84,12 +84,13 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
   Object.assign(wiper, { type: "range", min: 0, max: 100, value: 50, step: 0.5 });
 
   const ready = () => cells.filter((cell) => cell.video && cell.video.readyState >= 1 && !cell.video.error);
-  const weight = (cell) => cell.video.duration + (cell.index === state.voice ? 0.05 : 0); // the ear hears a change of speed: what sounds leads
+  const length = ({ clip, video }) => Math.min(clip.duration_s || Infinity, video.duration); // of the pictures; a file's sound may be longer
+  const weight = (cell) => length(cell) + (cell.index === state.voice ? 0.05 : 0); // the ear hears a change of speed: what sounds leads
   const master = () => ready().reduce((a, b) => (!a || weight(b) > weight(a) ? b : a), null);
-  const last = (cell) => (Math.max(1, Math.round(cell.video.duration * cell.clip.fps)) - 0.5) / cell.clip.fps; // middle of its last frame
+  const last = (cell) => (Math.max(1, Math.round(length(cell) * cell.clip.fps)) - 0.5) / cell.clip.fps; // middle of its last frame
   const is_over = (cell, at) => cell.video.ended || at >= last(cell);
   const full = () => (document.fullscreenElement ? document.exitFullscreen() : host.requestFullscreen?.());
-  const frame_at = (lead, at) => Math.min(Math.round(lead.video.duration * lead.clip.fps) - 1, Math.floor(at * lead.clip.fps + 0.01));
+  const frame_at = (lead, at) => Math.min(Math.round(length(lead) * lead.clip.fps) - 1, Math.floor(at * lead.clip.fps + 0.01));
 
   function show() {
     const lead = master();
@@ -103,13 +104,13 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
     for (const cell of cells) cell.voice.setAttribute("aria-pressed", !state.muted && cell.index === state.voice);
     if (!lead) return;
     const at = target ?? lead.video.currentTime;
-    if (document.activeElement !== seek || state.playing) seek.value = (1000 * at) / (lead.video.duration || 1);
-    seek.setAttribute("aria-valuetext", `${at.toFixed(2)} s of ${lead.video.duration.toFixed(2)} s`);
-    time.textContent = `${at.toFixed(1)} / ${lead.video.duration.toFixed(1)} s`;
+    if (document.activeElement !== seek || state.playing) seek.value = (1000 * at) / (length(lead) || 1);
+    seek.setAttribute("aria-valuetext", `${at.toFixed(2)} s of ${length(lead).toFixed(2)} s`);
+    time.textContent = `${at.toFixed(1)} / ${length(lead).toFixed(1)} s`;
     time.title = `frame ${frame_at(lead, at) + 1}`;
     for (const cell of ready()) {
-      const held = cell !== lead && cell.video.duration < lead.video.duration - 0.02 && at > last(cell);
-      cell.word.textContent = held ? `over after ${cell.video.duration.toFixed(1)} s: its last frame` : "";
+      const held = cell !== lead && length(cell) < length(lead) - 0.02 && at > last(cell);
+      cell.word.textContent = held ? `over after ${length(cell).toFixed(1)} s: its last frame` : "";
     }
   }
 
@@ -118,6 +119,7 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
   function follow() {
     const lead = master();
     if (!lead || !state.playing) return;
+    if (lead.video.currentTime >= length(lead)) return ended(lead);
     tick = requestAnimationFrame(follow);
     const running = ready().filter((cell) => !is_over(cell, lead.video.currentTime));
     if (moving) return;
@@ -300,7 +302,7 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
     const differ = (read) => new Set(there.map(read)).size > 1;
     const words = [];
     if (differ(({ clip }) => `${clip.width}×${clip.height}`)) words.push("Sizes differ: all are shown at one height.");
-    if (differ(({ video }) => video.duration.toFixed(1))) words.push("Lengths differ: the shorter ones hold their last frame.");
+    if (differ((cell) => length(cell).toFixed(1))) words.push("Lengths differ: the shorter ones hold their last frame.");
     if (differ(({ clip }) => Math.round(clip.fps))) words.push("Frame rates differ: steps are the longest one's frames.");
     said.textContent = words.join(" ");
   }
@@ -345,7 +347,7 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
     Object.assign(video, { muted: true, playsInline: true, preload: "auto", src });
     video.addEventListener("loadeddata", () => {
       cell.frame.insertBefore(video, cell.word); // over the poster, once there is a frame to show
-      cell.own.textContent = `${cell.clip.width}×${cell.clip.height} · ${video.duration.toFixed(1)} s`;
+      cell.own.textContent = `${cell.clip.width}×${cell.clip.height} · ${length(cell).toFixed(1)} s`;
       settle(cell);
     });
     video.addEventListener("error", () => {
@@ -383,7 +385,7 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
 
   const onkey = (event) => {
     const keys = { " ": toggle, ArrowLeft: () => step(-1), ArrowRight: () => step(1), ArrowUp: () => faster(1), ArrowDown: () => faster(-1) };
-    Object.assign(keys, { Home: () => go(0), End: () => go(master()?.video.duration || 0), l: () => set("loop", !state.loop), f: full });
+    Object.assign(keys, { Home: () => go(0), End: () => master() && go(length(master())), l: () => set("loop", !state.loop), f: full });
     Object.assign(keys, { m: () => set("muted", !state.muted), w: () => set("wipe", !state.wipe) });
     for (let k = 1; k <= cells.length; k++) keys[k] = () => listen_to(k - 1);
     const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
@@ -399,7 +401,7 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
     const lead = master();
     if (!lead) return;
     if (state.playing) stop();
-    go((seek.value / 1000) * lead.video.duration);
+    go((seek.value / 1000) * length(lead));
   });
   wiper.addEventListener("input", draw_line);
   const eye = new IntersectionObserver(([seen]) => {

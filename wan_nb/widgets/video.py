@@ -65,21 +65,33 @@ class Player(anywidget.AnyWidget):
             self.deliver(int(content["index"]))
 
     def _send_bytes(self, index: int) -> None:
-        self.send({"have": "bytes", "index": index}, [self._read(index)])
+        key = self.clips[index]["key"]  # before the bytes are read: another video may take the place meanwhile
+        self.send({"have": "bytes", "index": index, "key": key}, [self._read(index)])
 
     def _refuse(self, index: int, error: BaseException) -> None:
         self.send({"have": "nothing", "index": index, "why": f"No video: {error}"})
 
 
 def clip(
-    size: Size, *, poster: str = "", word: str = "", label: str = "", video: Video | None = None
+    size: Size, *, poster: str = "", word: str = "", label: str = "", key: str = "", video: Video | None = None
 ) -> dict[str, Any]:
-    """Return what the player needs to know of one video, or of the place where it will be."""
+    """Return what the player needs to know of one video, or of the place where it will be.
+
+    Args:
+        size: Pixels; of the video, or predicted.
+        poster: A picture as a data URI.
+        word: What stands in its place while there is no video.
+        label: What stands under it, where there are several.
+        key: Another key at the same place is another video.
+        video: The video, once it is there.
+    """
     return {
+        "key": key,
         "label": label,
         "width": size.width,
         "height": size.height,
         "fps": video.fps if video else 30.0,
+        "duration_s": video.duration_s if video else 0.0,
         "has_audio": video.has_audio if video else False,
         "poster": poster,
         "word": word,
