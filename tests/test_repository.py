@@ -77,8 +77,8 @@ ALLOWED: dict[str, set[str]] = {
     "cli": {"checkup", "connect", "ledger", "record", "run", "sharing"},
     "simulator": {"catalog", "video"},
     "widgets": {
-        "advice", "catalog", "content", "geometry", "media", "pixels", "pricing", "problems", "record", "request",
-        "preview", "ratio", "repair", "run", "schedule", "session", "task", "video",
+        "advice", "catalog", "content", "geometry", "history", "media", "pixels", "pricing", "problems", "record",
+        "request", "preview", "ratio", "repair", "run", "schedule", "session", "task", "video",
     },
 }  # fmt: skip
 """Who may import whom, beyond `FREE`: effects at the rim, values in the middle (arrows of the design)."""

@@ -19,6 +19,7 @@ from wan_nb.geometry import Size
 from wan_nb.record import RunPhase, RunState
 from wan_nb.simulator import Fault
 from wan_nb.task import TaskStatus
+from wan_nb.widgets import board as board_view
 from wan_nb.widgets import preview as preview_view
 from wan_nb.widgets import run as run_view
 from wan_nb.widgets import video as video_view
@@ -31,12 +32,19 @@ BASE = RunState(
 )
 
 
-def fake_run(**changes: Any) -> Any:
+def fake_run(*, is_simulated: bool = True, **changes: Any) -> Any:
     """A run in any phase, with no session behind it."""
     state = replace(BASE, **changes)
-    session = SimpleNamespace(is_simulated=True, clock=Clock(60, now=lambda: 1002.0))
+    session = SimpleNamespace(
+        is_simulated=is_simulated,
+        clock=Clock(60, now=lambda: 1002.0),
+        is_sent_by_nobody=lambda _: False,
+        endpoint=SimpleNamespace(can_cancel=True),
+    )
     usual = SimpleNamespace(median_s=60.0, p90_s=150.0, source="12 runs here")
-    return SimpleNamespace(id="r1", state=state, session=session, usual=usual, video=None, elapsed_s=84.0, notice="")
+    return SimpleNamespace(
+        id="r1", state=state, session=session, usual=usual, video=None, elapsed_s=84.0, notice="", arrived=(0, 0)
+    )
 
 
 @pytest.fixture
@@ -61,8 +69,9 @@ def test_every_phase_has_words_and_what_is_wrong_has_advice(phase: RunPhase) -> 
 
 @pytest.mark.parametrize("status", list(TaskStatus))
 def test_every_status_of_the_service_has_a_word(status: TaskStatus) -> None:
-    row = run_view.row(fake_run(phase=RunPhase.SUBMITTED, task_status=status, submitted_at=1001.0))
-    assert row["word"] and row["can_cancel"] is (status is TaskStatus.PENDING)
+    run = fake_run(phase=RunPhase.SUBMITTED, task_status=status, submitted_at=1001.0)
+    assert run_view.row(run)["word"]
+    assert [each["do"] for each in run_view.presses(run, None)] == ["cancel"] * (status is TaskStatus.PENDING)
 
 
 def test_a_running_row_counts_from_its_date_and_names_the_pace() -> None:
@@ -123,7 +132,8 @@ def test_cancel_goes_to_the_service_and_its_refusal_is_painted(session: wan.Sess
     run = session.submit(request)
     run.wait(timeout_s=30)
     view = RunView(run)
-    view._status._handle_custom_msg({"cancel": True}, [])
+    view._status.row = view._status.row | {"presses": [run_view.press("cancel", "Cancel")]}  # as it was a moment ago
+    view._status._handle_custom_msg({"press": "cancel", "what": ""}, [])
     until(lambda: "UnsupportedOperation" in view._status.row["fault"] or "Error" in view._status.row["fault"])
 
 
@@ -193,7 +203,7 @@ def test_twins_hold_the_video_and_nothing_from_outside(saved: wan.Run) -> None:
     twins = (
         video_view.html(video),
         run_view.html(saved),
-        run_view.table_html([saved]),
+        board_view.table_html([saved]),
         preview_view.html(preview),
         preview_view.request_html(saved.request),
     )
@@ -223,7 +233,7 @@ def test_a_failed_run_is_a_twin_with_its_reason(tmp_path: Path, picture: Path) -
 
 
 def test_no_runs_is_a_sentence() -> None:
-    assert run_view.table_html([]) == "<div>no runs yet</div>"
+    assert board_view.table_html([]) == "<div>no runs yet</div>"
 
 
 def test_posters_fit_into_widget_state() -> None:

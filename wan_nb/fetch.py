@@ -27,15 +27,21 @@ GONE = (403, 404, 410)
 
 
 async def bring_home(
-    client: Client, clock: Clock, state: RunState, url: str, folder: Path, record: Callable[..., Awaitable[object]]
+    client: Client,
+    clock: Clock,
+    state: RunState,
+    url: str,
+    folder: Path,
+    record: Callable[..., Awaitable[object]],
+    progress: Callable[[int, int], None],
 ) -> None:
-    """Fetch a finished run's video into ``videos/`` and record how that ended."""
+    """Fetch a finished run's video into ``videos/`` and record how that ended; `progress` hears (done, total) bytes."""
     target = folder / "videos" / file_name(state)
     part = target.with_name(target.name + ".part")
     for attempt in range(1, FETCH_TRIES + 1):
         try:
             await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
-            await client.download(url, part)
+            await client.download(url, part, progress)
             saved = await asyncio.to_thread(_settle, part, target, folder)
             await record(state.run_id, "saved", **saved)
             return

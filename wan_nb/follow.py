@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -53,6 +54,8 @@ LEAVE_S = 8.0
 """Real seconds that leaving waits for what was begun."""
 DOWNLOADS_AT_ONCE = 3
 """Downloads that run together."""
+TELL_S = 1.0
+"""Real seconds between words on how far a download is."""
 
 _log = logging.getLogger("wan_nb")
 
@@ -78,6 +81,8 @@ class Follower:
     """Told every new state, on the engine's thread."""
     usual: Callable[[RunState], Usual]
     """How long such runs take."""
+    arriving: Callable[[str, int, int], None]
+    """Told, about once a second, how many bytes of a run's video are here, and of how many."""
     schedule: Schedule = field(init=False)
     """Who is asked about, and when."""
     pacer: Pacer = field(init=False)
@@ -365,11 +370,24 @@ class Follower:
     async def _fetch(self, state: RunState, snapshot: TaskSnapshot) -> None:
         try:
             async with self._downloads:
+                tell = self._teller(state.run_id)
                 client = self._client(state)
-                await bring_home(client, self.clock, state, snapshot.video_url, self.folder, self._record)
+                await bring_home(client, self.clock, state, snapshot.video_url, self.folder, self._record, tell)
         finally:
             self.busy.discard(state.run_id)
             await asyncio.to_thread(self.ledger.release, state.run_id)
+
+    def _teller(self, run_id: str) -> Callable[[int, int], None]:
+        """Return what a download reports to; most of its reports are not worth a word."""
+        told = time.monotonic()
+
+        def tell(done: int, total: int) -> None:
+            nonlocal told
+            if time.monotonic() - told >= TELL_S:
+                told = time.monotonic()
+                self.arriving(run_id, done, total)
+
+        return tell
 
     # --- call back, leave ---------------------------------------------------------------------------------------
 

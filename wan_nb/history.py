@@ -112,8 +112,15 @@ class Runs(list["Run"]):
     def __repr__(self) -> str:
         return "\n".join(repr(run) for run in self) or "no runs yet"
 
+    def _ipython_display_(self) -> None:
+        from wan_nb.widgets import board as view
+
+        if not view.is_going(self):
+            raise NotImplementedError  # nothing to follow: the static table is shown
+        view.show(self)
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        from wan_nb.widgets import run as view
+        from wan_nb.widgets import board as view
 
         return {"text/plain": repr(self), "text/html": view.table_html(self)}
 

@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import socket
 import sqlite3
 import threading
@@ -50,7 +51,12 @@ def _m001_initial(db: sqlite3.Connection) -> None:
     db.execute("CREATE TABLE leases (run_id TEXT PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL)")
 
 
-_MIGRATIONS = (_m001_initial,)
+def _m002_marks(db: sqlite3.Connection) -> None:
+    """Find notes and stars without reading everything else."""
+    db.execute("CREATE INDEX marks ON records (run_id) WHERE kind = 'marked'")
+
+
+_MIGRATIONS = (_m001_initial, _m002_marks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +372,45 @@ class Ledger:
                 (since, endpoint, endpoint, -1 if limit is None else limit),
             ).fetchall()
             return [self._folded(row) for row in rows]
+
+    def page(self, limit: int, *, before: str = "", text: str = "", starred: bool = False) -> list[RunState]:
+        """Return one page of all runs, newest first; quick however many there are.
+
+        Args:
+            limit: Runs, at most.
+            before: Id of the last run of the page before this one; empty for the newest runs.
+            text: Words that must all be found in id, model, tier, prompt, note or tags; empty for all runs.
+            starred: Whether only runs with a star are wanted.
+        """
+        marked = "run_id IN (SELECT run_id FROM records WHERE kind = 'marked'"
+        tests, values = ["1"], list[Any]()
+        if before:
+            tests.append("(created_at, rowid) < (SELECT created_at, rowid FROM runs WHERE run_id = ?)")
+            values.append(before)
+        for word in text.split():
+            like = "%" + re.sub("([%_^])", r"^\1", word) + "%"
+            inside = json.dumps(like, ensure_ascii=False)[1:-1]
+            tests.append(
+                "(run_id || ' ' || model || ' ' || tier || ' ' || coalesce(json_extract(request, '$.prompt'), '')"
+                f" LIKE ? ESCAPE '^' OR {marked} AND data LIKE ? ESCAPE '^'))"
+            )
+            values += [like, inside]
+        if starred:  # a star may have been taken off since: the state says so
+            tests.append(f"{marked})")
+        found: list[RunState] = []
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT * FROM runs WHERE {' AND '.join(tests)} ORDER BY created_at DESC, rowid DESC",  # noqa: S608 - our own words
+                values,
+            )
+            for row in rows:
+                state = self._folded(row)
+                if state.starred or not starred:
+                    found.append(state)
+                if len(found) == limit:
+                    break
+            rows.close()
+        return found
 
     def find(self, fingerprint: str, endpoint: str, take: int | None = None) -> RunState | None:
         """Return the newest run of a request (or that take of it), None where there is none."""

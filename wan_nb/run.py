@@ -153,6 +153,8 @@ class Run:
         self.session = session
         self._request = request
         self.existed = False
+        self.arrived = (0, 0)
+        """Bytes of its video that are here, and of how many, while it is fetched; told about once a second."""
         self._state = state
         self._changed = threading.Condition()
         self._observers: list[Callable[[RunState], object]] = []
@@ -247,6 +249,7 @@ class Run:
                 callback(state)
             except Exception:  # an onlooker must not stop the work
                 _log.exception("an observer of run %s failed", self.id)
+        self.session.tell(self)
 
     def _is_over(self) -> bool:
         state = self._state
@@ -423,6 +426,8 @@ class Run:
 async def gather(runs: Iterable[Run]) -> list[Video | RunError]:
     """Wait for several runs together; returns each one's video, or the error that says why it has none, in order.
 
+    In a notebook a live table shows how they go.
+
     Example:
         >>> videos = await wan.gather([session.submit(request.replace(seed=s)) for s in (1, 2)])  # doctest: +SKIP
     """
@@ -433,7 +438,16 @@ async def gather(runs: Iterable[Run]) -> list[Video | RunError]:
         except RunError as error:
             return error
 
-    return list(await asyncio.gather(*(settled(run) for run in runs)))
+    runs = list(runs)
+    if len(runs) < 2 or "IPython" not in sys.modules:
+        return list(await asyncio.gather(*(settled(run) for run in runs)))
+    from wan_nb.widgets import board
+
+    settle = board.show(runs)
+    try:
+        return list(await asyncio.gather(*(settled(run) for run in runs)))
+    finally:
+        settle()
 
 
 class TerminalLine:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import secrets
 import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future
 from dataclasses import fields, replace
 from pathlib import Path
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
     from wan_nb.recover import Candidates
     from wan_nb.tasks import Tasks
+
+_log = logging.getLogger("wan_nb")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -90,6 +93,7 @@ class Session:
             confirm_above=limits[1],
         )
         self._runs: dict[str, Run] = {}
+        self._onlookers: list[Callable[[Run], object]] = []
         self._submitting = threading.Lock()
         self._follower = Follower(
             engine=self.engine,
@@ -99,6 +103,7 @@ class Session:
             folder=self.folder,
             publish=self._published,
             usual=self.usual,
+            arriving=self._arriving,
         )
         self._patrol = self.engine.start(self._follower.patrol())
         self._closed = False
@@ -187,6 +192,8 @@ class Session:
         kept = request.replace(**{name: self._inputs.keep(medium) for name, medium in request.media.items()})
         state, existed = self.ledger.plan(plan)
         run = self._handle(state, existed=existed, request=request)
+        if not existed:
+            self.tell(run)
         self._watch(run)
         if state.phase is RunPhase.PLANNED:
             with self._submitting:
@@ -223,6 +230,11 @@ class Session:
         """Return what was run in this folder, newest first, after any number of restarts."""
         self._check_open()
         return Runs(self._handle(state) for state in self.ledger.states(limit=limit))
+
+    def page(self, limit: int, *, before: str = "", text: str = "", starred: bool = False) -> Runs:
+        """Return a page of all runs, newest first: those after run `before`, with these words, with a star."""
+        self._check_open()
+        return Runs(self._handle(state) for state in self.ledger.page(limit, before=before, text=text, starred=starred))
 
     def run(self, run_id: str) -> Run:
         """Return one run by its id.
@@ -384,6 +396,24 @@ class Session:
 
         return Form(self, **defaults)
 
+    def board(self, runs: Iterable[Run] | None = None) -> Any:
+        """Return a live table of many runs: filter, sort, sum up, call back, look.
+
+        Args:
+            runs: Which; None for the newest 200 of this folder and whatever is submitted from now on.
+        """
+        from wan_nb.widgets.board import Board
+
+        self._check_open()
+        return Board(self, runs)
+
+    def history(self) -> Any:
+        """Return everything ever run in this folder, page by page with posters: search, star, note, use again."""
+        from wan_nb.widgets.board import History
+
+        self._check_open()
+        return History(self)
+
     def later(self, function: Any, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a blocking function on a worker thread; returns at once. What a widget callback calls."""
         return self.engine.later(function, *args, **kwargs)
@@ -402,6 +432,30 @@ class Session:
         run = self._runs.get(state.run_id)
         if run is not None:
             run._publish(state)
+
+    def _arriving(self, run_id: str, done: int, total: int) -> None:
+        run = self._runs.get(run_id)
+        if run is not None:
+            run.arrived = (done, total)
+            run._publish(run.state)
+
+    def observe(self, callback: Callable[[Run], object]) -> Callable[[], None]:
+        """Call back with each run that is new or has changed; returns what ends it. The callback must be quick."""
+        self._onlookers.append(callback)
+
+        def end() -> None:
+            with contextlib.suppress(ValueError):
+                self._onlookers.remove(callback)
+
+        return end
+
+    def tell(self, run: Run) -> None:
+        """Tell whoever looks on that a run is new or has changed."""
+        for callback in list(self._onlookers):
+            try:
+                callback(run)
+            except Exception:  # an onlooker must not stop the work
+                _log.exception("an onlooker of run %s failed", run.id)
 
     # --- leaving ------------------------------------------------------------------------------------------------
 

@@ -5,16 +5,22 @@ A front end hides exceptions of callbacks, so each callback goes through `guarde
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import functools
 import html
+import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wan_nb.catalog import cite
 from wan_nb.errors import WanError
 from wan_nb.problems import Problem
+
+if TYPE_CHECKING:
+    from wan_nb.session import Session
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "style.css").read_text(encoding="utf-8")
@@ -38,6 +44,11 @@ _SEVERITY = {"refused": "✕", "wasteful": "!", "warning": "△"}
 
 escape = html.escape
 """Text from outside goes through this, always."""
+
+
+def script(name: str) -> str:
+    """Return a view's JavaScript, with what all of them share before it."""
+    return (HERE / "parts.js").read_text(encoding="utf-8") + (HERE / name).read_text(encoding="utf-8")
 
 
 def jpeg_address(picture: Callable[[int], bytes], *, longest: int = 480, limit: int = POSTER_CHARS) -> str:
@@ -86,6 +97,38 @@ def guarded(function: Callable[..., Any], show: Callable[[BaseException], None])
             show(error)
 
     return call
+
+
+class Paced:
+    """Calls a function on a worker soon and at most once in a while, however often it is asked to.
+
+    Args:
+        session: Whose engine waits, and whose worker calls.
+        act: What is called.
+        every_s: Real seconds between calls.
+    """
+
+    def __init__(self, session: Session, act: Callable[[], None], every_s: float = 1.0) -> None:
+        self._session, self._act, self._every_s = session, act, every_s
+        self._lock = threading.Lock()
+        self._next = 0.0
+        self._is_due = False
+
+    def __call__(self) -> None:
+        """Ask for a call; what is asked while one is due is that one."""
+        with self._lock:
+            if self._is_due:
+                return
+            self._is_due = True
+            wait = max(0.0, self._next - time.monotonic())
+        self._session.engine.start(self._wait(wait))
+
+    async def _wait(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        with self._lock:
+            self._is_due = False
+            self._next = time.monotonic() + self._every_s
+        self._session.later(self._act)
 
 
 def table_rows(rows: Sequence[tuple[str, str]]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -18,14 +19,29 @@ from IPython.core.getipython import get_ipython
 
 from wan_nb.advice import explain
 from wan_nb.catalog import cite
+from wan_nb.content import amount
+from wan_nb.errors import WanError
 from wan_nb.geometry import Size
+from wan_nb.pricing import Money
 from wan_nb.record import RunPhase, RunState
+from wan_nb.repair import Repair, repairs
+from wan_nb.request import VideoRequest
 from wan_nb.task import TaskStatus
 from wan_nb.widgets import video as video_view
-from wan_nb.widgets.parts import HERE, INK, LINE, SOFT, STYLE, TONES, escape, guarded, jpeg_address, table_rows
-from wan_nb.widgets.wording import clock_time, pace_words, phase_words, span, usual_words
+from wan_nb.widgets.diff import prompt_diff_html
+from wan_nb.widgets.parts import INK, LINE, SOFT, STYLE, TONES, escape, guarded, jpeg_address, script, table_rows
+from wan_nb.widgets.wording import (
+    clock_time,
+    life_words,
+    money_words,
+    pace_words,
+    phase_words,
+    span,
+    usual_words,
+)
 
 if TYPE_CHECKING:
+    from wan_nb.recover import Candidate
     from wan_nb.run import Run
 
 PLACE = Size(16, 9)
@@ -35,7 +51,7 @@ PLACE = Size(16, 9)
 def row(run: Run) -> dict[str, Any]:
     """Return everything a row says of a run, as plain values."""
     state, session, usual = run.state, run.session, run.usual
-    words = phase_words(state)
+    words = phase_words(state, is_next=not session.is_sent_by_nobody(state))
     video = run.video
     ended = state.phase.is_terminal or state.phase is RunPhase.SUCCEEDED
     bad = words.tone == "bad"
@@ -43,39 +59,111 @@ def row(run: Run) -> dict[str, Any]:
     fault = ": ".join(text for text in (state.code, state.message) if text) if bad else ""
     task = f"task {state.task_id[:8]}" if state.task_id else f"run {state.run_id}"
     pace = pace_words(session)
-    rows = video_view.facts(video) if video else []
+    rows = [each for each in video_view.facts(video) if each[0] != "rewritten"] if video else []
     if ended and not bad and state.predicted and video and video.size != state.predicted:
         rows.insert(1, ("predicted", f"{state.predicted}: another size came out"))
+    prompt = str(state.request.get("prompt") or "")
+    done, total = run.arrived if state.phase is RunPhase.SUCCEEDED else (0, 0)
     return {
         "phase": state.phase.value,
         "word": words.word,
         "tone": words.tone,
         "since": state.submitted_at,
         "took_s": run.elapsed_s if ended and state.submitted_at is not None else None if not ended else 0.0,
+        "bytes": f"{amount(done)} of {amount(total)}" if done else "",
         "speed": session.clock.speed,
         "median_s": usual.median_s,
         "p90_s": usual.p90_s,
         "usual": " · ".join(text for text in (usual_words(usual.median_s, usual.p90_s), pace) if text),
         "source": cite(usual.source),
+        "life": life_words(state, is_simulated=session.is_simulated),
+        "until": state.deadline,
         "what": f"{state.model} · {state.tier} · {state.seconds} s · {clock_time(state.created_at)} · {task}",
-        "prompt": str(state.request.get("prompt") or "")[:2000],
+        "prompt": "" if state.actual_prompt else prompt[:2000],
+        "diff": prompt_diff_html(prompt[:2000], state.actual_prompt[:2000]) if state.actual_prompt else "",
         "facts": [[name, text[:2000]] for name, text in rows],
         "fault": fault[:2000],
         "advice": advice or (run.notice if ended else ""),
-        "can_cancel": state.phase is RunPhase.SUBMITTED and state.task_status is TaskStatus.PENDING,
+        "presses": [],
     }
+
+
+def press(do: str, text: str, note: str = "", what: str = "") -> dict[str, str]:
+    """Return a button of a row: what it does (and to which task), its words, and what pressing it means."""
+    return {"do": do, "text": text, "note": note, "what": what}
+
+
+def presses(run: Run, money: Money | None, repair: Repair | None = None) -> list[dict[str, str]]:
+    """Return what can be pressed at a run as it stands. A run whose answer was lost is never made again from here.
+
+    Args:
+        run: The run.
+        money: What making it again costs by list price.
+        repair: What would mend its picture, where something would.
+    """
+    state, session = run.state, run.session
+    phase, price = state.phase, money_words(money, is_simulated=session.is_simulated)
+    if session.is_sent_by_nobody(state):
+        return [press("send", f"Send — {price}", "It was written down and never sent.")]
+    if state.is_live and state.unwatched:
+        return [press("resume", "Go on", "Asks about it again and fetches its video; sends nothing, costs nothing.")]
+    if phase is RunPhase.PLANNED or (state.task_status is TaskStatus.PENDING and phase is RunPhase.SUBMITTED):
+        can = phase is RunPhase.PLANNED or session.endpoint.can_cancel
+        return [press("cancel", "Cancel", "Call it back; nothing is billed.")] if can else []
+    if phase is RunPhase.AMBIGUOUS:
+        return [press("look", "Look for it", "Asks the service which of its tasks it may be; sends nothing.")]
+    if phase not in _OVER_IN_VAIN:
+        return []
+    edit = press("edit", "Edit in the form", "Opens below, filled with what was asked here.")
+    if _passes_by_itself(state):
+        return [press("again", f"Again — {price}", "The same request as a new take, linked to this run.")]
+    if repair is None:
+        return [edit]
+    mended = f"The picture is mended, all else stays: a new take, linked to this run. {repair.label}."
+    return [press("mend", f"Mend and resubmit — {price}", mended), edit]
+
+
+_OVER_IN_VAIN = (RunPhase.REJECTED, RunPhase.FAILED, RunPhase.CANCELED, RunPhase.EXPIRED, RunPhase.LOST)
+
+
+def _passes_by_itself(state: RunState) -> bool:
+    """Whether the very same request may do better: nothing was wrong with it."""
+    is_asked = state.phase in (RunPhase.FAILED, RunPhase.REJECTED) and bool(state.code)
+    return not is_asked or explain(state.code, state.message).again in ("yes", "later")
+
+
+def settlements(candidates: Sequence[Candidate]) -> list[dict[str, str]]:
+    """Return the buttons that end an ambiguity: each task it may be, and none of them."""
+    found = [
+        press(
+            "adopt",
+            f"It is {each.task_id[:8]}",
+            f"{str(each).removeprefix(f'{each.task_id}: ')}. Follows it and fetches its video; sends nothing.",
+            each.task_id,
+        )
+        for each in candidates[:8]
+    ]
+    none = "It is none of these" if found else "The service has no such task"
+    note = "Ends the doubt on your word: nothing of it runs or is billed. Only then can it be made again."
+    return [*found, press("disown", none, note)]
+
+
+def given(request: VideoRequest) -> dict[str, Any]:
+    """Return the fields of a request that a form can begin with."""
+    values = {each.name: getattr(request, each.name) for each in fields(request)}
+    return {name: value for name, value in values.items() if value is not None and name not in ("family", "extra")}
 
 
 class StatusView(anywidget.AnyWidget):
     """Phase, age and facts of one run; `RunView` has it beside the video."""
 
-    _esm = (HERE / "status.js").read_text(encoding="utf-8")
+    _esm = script("status.js")
     _css = STYLE
     row = traitlets.Dict().tag(sync=True)
 
 
 class RunView(W.HBox):  # type: ignore[misc]
-    """A live run: its video's place from the first moment on, and beside it how it goes.
+    """A live run: its video's place from the first moment on, and beside it how it goes and what can be pressed.
 
     Args:
         run: The run to follow.
@@ -83,13 +171,19 @@ class RunView(W.HBox):  # type: ignore[misc]
 
     def __init__(self, run: Run) -> None:
         self.run = run
+        self.is_seen = False
+        """Whether a browser shows it: where none does, nobody can press anything."""
         later = run.session.later
         state = run.state
         self._poster = ""
-        self._trouble: dict[str, str] = {}
-        self._lock = threading.Lock()
-        self._status = StatusView(row=row(run))
+        self._trouble: dict[str, Any] = {}
+        self._money = state.estimate
+        self._repair: Repair | None = None
+        self._is_pressed = False
+        self._lock = threading.RLock()
+        self._status = StatusView(row=self._row())
         self._player = video_view.Player([self._clip(state)], lambda _: self._bytes(), later)
+        self._under: list[W.DOMWidget] = []
         super().__init__(children=[self._player, self._status])
         self.add_class("wan")
         self.add_class("wan-run")
@@ -99,6 +193,15 @@ class RunView(W.HBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return repr(self.run)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Add the static twin, for where no kernel is."""
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
+        return bundle | {"text/html": html(self.run)}
+
+    def _row(self) -> dict[str, Any]:
+        offered = [] if self._is_pressed else presses(self.run, self._money, self._repair)
+        return row(self.run) | {"presses": offered} | self._trouble
 
     def _clip(self, state: RunState) -> dict[str, Any]:
         video = self.run.video
@@ -129,28 +232,94 @@ class RunView(W.HBox):  # type: ignore[misc]
         """Paint what the journal says now; runs on worker threads, one at a time."""
         with self._lock:
             was_ready = self._player.clips[0]["ready"]
-            self._status.row = row(self.run) | self._trouble
+            if self.run.state.phase in (RunPhase.FAILED, RunPhase.REJECTED) and self._repair is None:
+                self._repair = self._find_repair()
+            self._status.row = self._row()
             self._player.clips = [self._clip(self.run.state)]
             if self._player.clips[0]["ready"] and not was_ready:
                 self._player.deliver(0)
 
+    def _find_repair(self) -> Repair | None:
+        """Look for what would mend the pictures; the first that is offered mends all that is wrong with one."""
+        try:
+            return next(iter(repairs(self.run.request, self.run.session.place)), None)
+        except WanError:
+            return None  # the picture is gone: nothing can be mended
+
+    # --- what the user presses ----------------------------------------------------------------------------------
+
     def _hear(self, _: object, content: dict[str, Any], __: object) -> None:
         if content.get("hello"):
+            self.is_seen = True
             self._status.send({"now": time.time()})
-        elif content.get("cancel"):
+            return
+        do, what = str(content.get("press")), str(content.get("what") or "")
+        with self._lock:  # each button works once: two clicks must not pay twice
+            if not any((each["do"], each["what"]) == (do, what) for each in self._status.row["presses"]):
+                return
             self._trouble = {}
-            self.run.session.later(guarded(self.run.cancel, self.fault))
+            self._is_pressed = True
+            self._status.row = self._row()
+        self.run.session.later(guarded(self._press, self.fault), do, what)
+
+    def _press(self, do: str, what: str) -> None:
+        """Do what a button says, on a worker thread."""
+        run, session = self.run, self.run.session
+        done = False
+        try:
+            if do in ("again", "mend"):
+                done = self._make_again(is_mended=do == "mend")
+            elif do == "edit":
+                self._add(session.form(**given(run.request)))
+                done = True
+            elif do == "look":
+                self._trouble = {"presses": settlements(run.candidates())}
+            elif do == "adopt":
+                run.adopt(what)
+            elif do == "send":
+                session.submit(run.request, take=run.state.take, allow="all", confirm=True)
+            else:
+                {"cancel": run.cancel, "disown": run.disown, "resume": session.resume}[do]()
+        finally:
+            with self._lock:
+                self._is_pressed = done
+            self._refresh()
+
+    def _make_again(self, *, is_mended: bool) -> bool:
+        """Make the request again at the price that the button named; False if it costs something else by now."""
+        run, request = self.run, self.run.request
+        if is_mended and self._repair:
+            request = self._repair.apply(request)
+        money = run.session.preview(request).estimate.money
+        if money != self._money and not run.session.is_simulated:
+            self._money = money
+            self._trouble = {"fault": "The list price has changed since; the button says it as it is now."}
+            return False
+        changes = {self._repair.field: request.media[self._repair.field]} if is_mended and self._repair else {}
+        made = run.again(allow="price" if changes else "all", confirm=True, **changes)
+        self._trouble = {"advice": f"Made again below, as run {made.id}."}
+        self._add(RunView(made))
+        return True
+
+    def _add(self, widget: W.DOMWidget) -> None:
+        """Put something under the row."""
+        widget.layout.flex = "1 0 100%"
+        with self._lock:
+            self._under.append(widget)
+            self.children = [self._player, self._status, *self._under]
 
     def fault(self, error: BaseException) -> None:
         """Show an exception in the row, until the user does something else."""
         with self._lock:
             self._trouble = {"fault": f"{type(error).__name__}: {error}"[:2000]}
-            self._status.row = self._status.row | self._trouble
+            if self.run.state.phase is RunPhase.AMBIGUOUS and isinstance(error, WanError):
+                self._trouble["presses"] = settlements(())  # no list to look in: the user may know
+            self._status.row = self._row()
 
     def close(self) -> None:
         """Stop following and remove all of it."""
         self._end()
-        for each in (self._player, self._status):
+        for each in (self._player, self._status, *self._under):
             each.close()
         super().close()
 
@@ -172,6 +341,8 @@ def show(run: Run) -> None:
         with lock:
             if not ends or not run.state.phase.is_terminal:
                 return
+            if view.is_seen and row(run)["tone"] == "bad":
+                return  # somebody is there who may want to press what helps
             ends.pop()()
         handle.update({"text/plain": repr(run), "text/html": html(run)}, raw=True)
         view.close()
@@ -189,7 +360,7 @@ def html(run: Run) -> str:
         f'<div style="font-size:15px"><b style="color:{TONES[r["tone"]]}">● {escape(r["word"])}</b>'
         f'<span style="color:{SOFT}">{escape(age)}</span></div>',
         f'<div style="font-size:12px;color:{SOFT}">{escape(r["usual"])}<br>{escape(r["what"])}</div>',
-        f'<div style="margin-top:2px">{escape(r["prompt"])}</div>',
+        f'<div style="margin-top:2px">{r["diff"] or escape(r["prompt"])}</div>',
         f'<table style="margin:6px 0 0;border-collapse:collapse;font-size:13px">{table_rows(r["facts"])}</table>',
     ]
     if r["fault"]:
@@ -205,29 +376,3 @@ def html(run: Run) -> str:
         f'<div style="display:flex;flex-wrap:wrap;gap:8px 18px;align-items:flex-start;{frame}">{shown}'
         f'<div style="flex:1 1 250px;min-width:0;overflow-wrap:anywhere">{"".join(parts)}</div></div>'
     )
-
-
-def table_html(runs: Sequence[Run]) -> str:
-    """Return the static table of several runs."""
-    if not runs:
-        return "<div>no runs yet</div>"
-    place = f"text-align:left;vertical-align:top;padding:4px 10px 4px 0;border-top:1px solid {LINE}"
-    cell = f'style="{place};white-space:nowrap"'
-    prose = f'style="{place};overflow-wrap:break-word"'  # the one column that may be long
-    lines = []
-    for run in runs:
-        state, video = run.state, run.video
-        words = phase_words(state)
-        poster = jpeg_address(video.poster, longest=96) if video else ""
-        picture = f'<img alt="" src="{poster}" style="max-height:54px;max-width:96px;margin:0">' if poster else ""
-        fault = f": {state.code}" if state.code and words.tone == "bad" else ""
-        what = f"{state.model}, {state.tier}, {state.seconds} s" + (f", take {state.take}" if state.take > 1 else "")
-        texts = (clock_time(state.created_at), what, str(state.request.get("prompt") or "")[:120])
-        columns = [picture, f'<span style="color:{TONES[words.tone]}">{escape(words.word + fault)}</span>']
-        columns += [escape(text) for text in texts]
-        columns += [escape(f"{video.size}" if video else ""), f"<code>{escape(run.id)}</code>"]
-        columns[-1] += " ★" if state.starred else ""
-        styles = [prose if number == 4 else cell for number in range(len(columns))]
-        lines.append("<tr>" + "".join(f"<td {style}>{text}</td>" for style, text in zip(styles, columns, strict=True)))
-    heads = "".join(f"<th {cell}>{text}</th>" for text in ("", "state", "when", "what", "prompt", "size", "id"))
-    return f'<table style="border-collapse:collapse;font-size:13px"><tr>{heads}</tr>{"".join(lines)}</table>'

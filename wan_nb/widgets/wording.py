@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wan_nb.catalog import ModelSpec
 from wan_nb.preview import SHOWN_REGION
+from wan_nb.pricing import Money
 from wan_nb.record import RunPhase, RunState
 from wan_nb.task import TaskStatus
 
@@ -32,7 +33,7 @@ class PhaseWords:
 
 
 _WAITING = {
-    TaskStatus.PENDING: "queued",
+    TaskStatus.PENDING: "queued at the service",
     TaskStatus.RUNNING: "running",
     TaskStatus.SUSPENDED: "held by the service",
     TaskStatus.UNKNOWN: "not known there yet",
@@ -47,7 +48,7 @@ _PHASES = {
     RunPhase.REJECTED: PhaseWords(
         "refused", "bad", "Nothing runs and nothing is billed; mend the request and submit it."
     ),
-    RunPhase.SUCCEEDED: PhaseWords("fetching", "wait"),
+    RunPhase.SUCCEEDED: PhaseWords("downloading", "wait"),
     RunPhase.SAVED: PhaseWords("saved", "good"),
     RunPhase.FAILED: PhaseWords("failed", "bad", "Nothing is billed; run.again() makes a new task."),
     RunPhase.CANCELED: PhaseWords("canceled", "off", "Nothing is billed; run.again() makes a new task."),
@@ -60,13 +61,23 @@ _PHASES = {
 }
 
 
-def phase_words(state: RunState) -> PhaseWords:
-    """Return the words for where a run stands."""
+_NEXT = PhaseWords("queued here", "wait", "It is sent as soon as the service's pace allows.")
+
+
+def phase_words(state: RunState, *, is_next: bool = False) -> PhaseWords:
+    """Return the words for where a run stands.
+
+    Args:
+        state: The run.
+        is_next: Whether somebody is about to send it, while it is only planned.
+    """
+    if state.phase is RunPhase.PLANNED and is_next:
+        return _NEXT
+    if state.phase is RunPhase.PLANNED and state.unwatched:
+        return PhaseWords("not sent", "off", f"{state.unwatched}. Nothing is billed.")
+    if state.is_live and state.unwatched:
+        return PhaseWords("not watched", "off", f"{state.unwatched}; session.resume() goes on with it.")
     if state.phase is RunPhase.SUBMITTED:
-        if state.unwatched:
-            return PhaseWords(
-                "not watched", "off", f"{state.unwatched}; run.wait() or session.resume() goes on with it."
-            )
         return PhaseWords(_WAITING.get(state.task_status or TaskStatus.PENDING, "running"), "wait")
     if state.phase is RunPhase.SUCCEEDED and state.unwatched:
         return PhaseWords(
@@ -88,6 +99,33 @@ def span(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def life_words(state: RunState, *, is_simulated: bool = False) -> str:
+    """Say what the service's 24 hours mean for a run, with ``{}`` for the time that is left; empty where nothing.
+
+    Example:
+        >>> life_words(RunState("r1", "v1:0", "simulator", 1, "wan2.7-i2v", "720P", 5, 0.0))
+        ''
+    """
+    real = " (real hours, not simulated ones)" if is_simulated else ""
+    if state.phase is RunPhase.SAVED:
+        return f"saved here; the service keeps its own copy for {{}} more{real}"
+    if state.phase is RunPhase.SUCCEEDED or (state.phase is RunPhase.SUBMITTED and state.unwatched):
+        return f"not fetched yet; the service keeps it for {{}} more{real}"
+    return ""
+
+
+def money_words(money: Money | None, *, is_simulated: bool) -> str:
+    """Say on a button what pressing it costs.
+
+    Example:
+        >>> money_words(None, is_simulated=True), money_words(Money.of("0.5 USD"), is_simulated=False)
+        ('simulated, free', 'about 0.50 USD')
+    """
+    if is_simulated:
+        return "simulated, free"
+    return f"about {money}" if money else "price unknown"
 
 
 def usual_words(median_s: float, p90_s: float) -> str:
@@ -155,10 +193,7 @@ def submit_words(preview: Preview | None) -> str:
     """Say what the Submit button does and costs."""
     if preview is None:
         return "Submit"
-    if preview.is_simulated:
-        return "Submit — simulated, free"
-    money = preview.estimate.money
-    return f"Submit — about {money}" if money else "Submit — price unknown"
+    return f"Submit — {money_words(preview.estimate.money, is_simulated=preview.is_simulated)}"
 
 
 def model_words(spec: ModelSpec, name: str = "", region: str = "") -> str:

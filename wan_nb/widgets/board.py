@@ -1,0 +1,357 @@
+"""Many runs in one table: the live board, the pages of the history, and the static table that stays.
+
+One widget for all rows. The kernel sends every row once and then, about once a second, those that changed; ages,
+filters, order and sums are the browser's own business. Pictures go by message when a row comes into sight.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import ipywidgets as W  # noqa: N812
+import traitlets
+from IPython import display as screen
+from IPython.core.getipython import get_ipython
+
+from wan_nb.content import amount
+from wan_nb.errors import WanError
+from wan_nb.history import Spend
+from wan_nb.record import RunPhase, RunState
+from wan_nb.task import TaskStatus
+from wan_nb.widgets.parts import LINE, SOFT, STYLE, TONES, Paced, escape, guarded, jpeg_address, script
+from wan_nb.widgets.run import RunView, given
+from wan_nb.widgets.wording import clock_time, phase_words
+
+if TYPE_CHECKING:
+    from wan_nb.run import Run
+    from wan_nb.session import Session
+
+NEWEST = 200
+"""Runs that a board begins with when it is not told which."""
+PAGE = 50
+"""Runs on a page of the history."""
+TRAIT_CHARS = 60_000
+"""Rows in widget state, at most; the rest comes by message."""
+PROMPT_CHARS = 100
+"""Characters of a prompt in a row; the run's own view has all of it."""
+POSTER_WIDTH = 96
+"""Pixels of a row's picture."""
+TWIN_ROWS = 50
+"""Rows with which a static table ends."""
+
+
+def row(run: Run) -> dict[str, Any]:
+    """Return what a board's row says of a run; what is empty is left out, so that 200 rows stay small."""
+    state, session = run.state, run.session
+    words = phase_words(state, is_next=not session.is_sent_by_nobody(state))
+    prompt = str(state.request.get("prompt") or "")
+    ended = state.phase.is_terminal or state.phase is RunPhase.SUCCEEDED
+    done, total = run.arrived if state.phase is RunPhase.SUCCEEDED else (0, 0)
+    cost = state.cost
+    queued = state.phase is RunPhase.SUBMITTED and state.task_status is TaskStatus.PENDING
+    cells = {
+        "id": state.run_id,
+        "at": round(state.created_at, 2),
+        "when": clock_time(state.created_at),
+        "word": words.word,
+        "tone": words.tone,
+        "model": state.model,
+        "tier": state.tier,
+        "seconds": state.seconds,
+        "take": state.take if state.take > 1 else None,
+        "prompt": prompt if len(prompt) <= PROMPT_CHARS else prompt[: PROMPT_CHARS - 1] + "…",
+        "since": round(state.submitted_at, 1) if state.submitted_at and not ended else None,
+        "took": round(run.elapsed_s, 1) if state.submitted_at and ended else None,
+        "bytes": f"{amount(done)} of {amount(total)}" if done else None,
+        "size": str(state.file.size) if state.file else None,
+        "cost": None if cost is None or session.is_simulated else f"{cost.amount:f}",
+        "currency": None if cost is None or session.is_simulated else cost.currency,
+        "counts": not state.phase.is_free,
+        "code": state.code[:60] if words.tone == "bad" else None,
+        "note": state.note[:200],
+        "star": state.starred,
+        "poster": state.file is not None,
+        "cancel": (queued and session.endpoint.can_cancel) or words.word == "queued here",
+    }
+    return {name: value for name, value in cells.items() if value not in (None, "", False)}
+
+
+class Table(anywidget.AnyWidget):
+    """The table itself, of a `Board` or a `History`."""
+
+    _esm = script("board.js")
+    _css = STYLE
+    rows = traitlets.List(traitlets.Dict()).tag(sync=True)
+    about = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, now: Callable[[], list[dict[str, Any]]], **about: Any) -> None:
+        self._now = now
+        super().__init__(rows=_fitting(now()), about=about)
+
+    def get_state(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Return the state with the rows as they stand: only messages tell of changes, and those are gone once said."""
+        state: dict[str, Any] = super().get_state(*arguments, **options)
+        return state | {"rows": _fitting(self._now())} if "rows" in state else state
+
+
+def _fitting(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return as many rows as a trait may hold."""
+    room, count = TRAIT_CHARS, 0
+    for each in rows:
+        room -= len(str(each).encode()) + 2
+        if room < 0:
+            break
+        count += 1
+    return rows[:count]
+
+
+class Board(W.VBox):  # type: ignore[misc]
+    """A live table of many runs; `session.board()` makes it. A click on a row shows that run's video below.
+
+    Args:
+        session: Whose runs.
+        runs: Which; None for the newest ones and whatever is submitted from now on.
+    """
+
+    KIND = "board"
+
+    def __init__(self, session: Session, runs: Iterable[Run] | None = None) -> None:
+        self.session = session
+        self.is_seen = False
+        """Whether a browser shows it."""
+        self._is_open_end = runs is None
+        self._runs = {run.id: run for run in (self._begin() if runs is None else runs)}
+        self._changed: set[str] = set()
+        self._lock = threading.Lock()
+        self._say = Paced(session, guarded(self._tell, self._fault))
+        self._table = Table(self._rows, kind=self.KIND, label=self._label(), speed=session.clock.speed)
+        self._table.about = self._table.about | {"free": session.is_simulated}
+        self._below = W.VBox()
+        super().__init__(children=[self._table, self._below])
+        self.add_class("wan")
+        self._table.on_msg(guarded(self._hear, self._fault))
+        self._end = session.observe(self._notice)
+
+    def _begin(self) -> Sequence[Run]:
+        return self.session.runs(NEWEST)
+
+    def _label(self) -> str:
+        return f"{len(self._runs)} runs, {self.session.label}"
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [row(run) for run in list(self._runs.values())]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._label()})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Add the static twin, for where no kernel is."""
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
+        return bundle | {"text/html": table_html(list(self._runs.values()), has_posters=False)}
+
+    # --- what the journal says ----------------------------------------------------------------------------------
+
+    def _notice(self, run: Run) -> None:
+        """A run is new or has changed; on the engine's thread, so only remembered here."""
+        with self._lock:
+            if run.id not in self._runs:
+                if not self._is_open_end:
+                    return
+                self._runs[run.id] = run
+            self._changed.add(run.id)
+        self._say()
+
+    def _tell(self) -> None:
+        with self._lock:
+            changed = [self._runs[each] for each in self._changed if each in self._runs]
+            self._changed.clear()
+        if changed:
+            self._table.send({"delta": [row(run) for run in changed]})
+
+    def _fault(self, error: BaseException) -> None:
+        self._table.send({"fault": f"{type(error).__name__}: {error}"[:2000]})
+
+    # --- what the user does -------------------------------------------------------------------------------------
+
+    def _hear(self, _: object, content: dict[str, Any], __: object) -> None:
+        if content.get("hello"):
+            self.is_seen = True
+            self._table.send({"now": time.time(), "rows": self._rows(), **self._said()})
+            return
+        self.session.later(guarded(self._act, self._fault), content)
+
+    def _said(self) -> dict[str, Any]:
+        """What else the table is told with its rows."""
+        return {}
+
+    def _act(self, content: dict[str, Any]) -> None:
+        """Do what was clicked, on a worker thread."""
+        if "posters" in content:
+            for each in content["posters"]:
+                self._send_poster(str(each))
+            return
+        self._table.send({"fault": ""})
+        if "open" in content:
+            self._open(str(content["open"]))
+        elif "cancel" in content:
+            self._run(content["cancel"]).cancel()
+        elif "star" in content:
+            self._run(content["star"]).mark(starred=bool(content["on"]))
+        elif "note" in content:
+            self._run(content["note"]).mark(note=str(content["text"])[:500])
+        elif "use" in content:
+            self._put_below(self.session.form(**given(self._run(content["use"]).request)))
+
+    def _run(self, run_id: object) -> Run:
+        return self._runs.get(str(run_id)) or self.session.run(str(run_id))
+
+    def _send_poster(self, run_id: str) -> None:
+        video = self._run(run_id).video
+        try:
+            picture = video.poster(POSTER_WIDTH) if video else None
+        except (WanError, OSError):
+            return  # a picture is an extra: a file that is gone shows in the run's own view
+        if picture:
+            self._table.send({"poster": run_id}, [picture])
+
+    def _open(self, run_id: str) -> None:
+        self._put_below(*([RunView(self._run(run_id))] if run_id else []))
+
+    def _put_below(self, *widgets: W.Widget) -> None:
+        with self._lock:
+            before, self._below.children = self._below.children, widgets
+        for each in before:
+            each.close()
+
+    def close(self) -> None:
+        """Stop following and remove all of it."""
+        self._end()
+        self._put_below()
+        self._table.close()
+        super().close()
+
+
+class History(Board):
+    """Everything ever run in a folder, page by page; `session.history()` makes it."""
+
+    KIND = "history"
+
+    def __init__(self, session: Session) -> None:
+        self._text, self._is_starred = "", False
+        self._cursor = ""
+        self._has_more = False
+        super().__init__(session)
+        self._is_open_end = False
+
+    def _label(self) -> str:
+        return f"history, {self.session.label}"
+
+    def _begin(self) -> Sequence[Run]:
+        found = self.session.page(PAGE + 1, before=self._cursor, text=self._text, starred=self._is_starred)
+        self._has_more = len(found) > PAGE
+        return found[:PAGE]
+
+    def _said(self) -> dict[str, Any]:
+        return {"page": {"more": self._has_more}}
+
+    def _act(self, content: dict[str, Any]) -> None:
+        if "find" in content:
+            self._text, self._is_starred, self._cursor = str(content["find"])[:500], bool(content["starred"]), ""
+        elif content.get("page") == "older" and self._has_more:
+            self._cursor = next(reversed(self._runs))
+        elif content.get("page") == "newest":
+            self._cursor = ""
+        else:
+            super()._act(content)
+            return
+        runs = {run.id: run for run in self._begin()}
+        with self._lock:
+            self._runs = runs
+        self._table.send({"rows": self._rows(), **self._said(), "fault": ""})
+
+
+# --- what a cell shows ------------------------------------------------------------------------------------------
+
+
+def show(runs: Sequence[Run]) -> Callable[[], None]:
+    """Display several runs: live while one goes on, and their static table once all are over.
+
+    Returns:
+        What puts the static table in the board's place if all are over; nothing happens outside of a notebook.
+    """
+    shell = get_ipython()
+    is_mixed = len({run.session for run in runs}) > 1  # a board is of one session
+    if shell is None or not hasattr(shell, "kernel") or is_mixed or not is_going(runs):
+        return lambda: None
+    view = Board(runs[0].session, runs)
+    handle = screen.display(view, display_id=True)  # type: ignore[no-untyped-call]
+    lock = threading.Lock()
+    ends: list[Callable[[], None]] = []
+
+    def replace() -> None:
+        with lock:
+            if not ends or is_going(runs) or (view.is_seen and any(row(run)["tone"] == "bad" for run in runs)):
+                return  # where somebody looks on, what failed stays at hand: its row opens what can be pressed
+            ends.pop()()
+        handle.update({"text/plain": "\n".join(map(repr, runs)), "text/html": table_html(runs)}, raw=True)
+        view.close()
+
+    with lock:
+        ends.append(runs[0].session.observe(lambda _: view.session.later(guarded(replace, view._fault))))
+    replace()  # they may have ended meanwhile
+    return replace
+
+
+def is_going(runs: Iterable[Run]) -> bool:
+    """Whether something is still to come of any of these runs."""
+    return any(not run.state.phase.is_terminal and not run.session.is_sent_by_nobody(run.state) for run in runs)
+
+
+def table_html(runs: Sequence[Run], *, has_posters: bool = True) -> str:
+    """Return the static table of several runs, with their sums."""
+    if not runs:
+        return "<div>no runs yet</div>"
+    place = f"text-align:left;vertical-align:top;padding:4px 10px 4px 0;border-top:1px solid {LINE}"
+    cell = f'style="{place};white-space:nowrap"'
+    prose = f'style="{place};overflow-wrap:break-word"'  # the one column that may be long
+    lines = []
+    for run in runs[:TWIN_ROWS]:
+        columns = _cells(run, has_poster=has_posters)
+        styles = [prose if number == 4 else cell for number in range(len(columns))]
+        lines.append("<tr>" + "".join(f"<td {style}>{text}</td>" for style, text in zip(styles, columns, strict=True)))
+    heads = "".join(f"<th {cell}>{text}</th>" for text in ("", "state", "when", "what", "prompt", "size", "id"))
+    table = f'<table style="border-collapse:collapse;font-size:13px"><tr>{heads}</tr>{"".join(lines)}</table>'
+    more = "" if len(runs) <= TWIN_ROWS else f"; the newest {TWIN_ROWS} are shown"
+    return f'{table}<div style="font-size:12px;color:{SOFT}">{escape(sums([run.state for run in runs]) + more)}</div>'
+
+
+def _cells(run: Run, *, has_poster: bool) -> list[str]:
+    state, video = run.state, run.video
+    words = phase_words(state, is_next=not run.session.is_sent_by_nobody(state))
+    poster = jpeg_address(video.poster, longest=POSTER_WIDTH) if video and has_poster else ""
+    picture = f'<img alt="" src="{poster}" style="max-height:54px;max-width:96px;margin:0">' if poster else ""
+    fault = f": {state.code}" if state.code and words.tone == "bad" else ""
+    what = f"{state.model}, {state.tier}, {state.seconds} s" + (f", take {state.take}" if state.take > 1 else "")
+    texts = (clock_time(state.created_at), what, str(state.request.get("prompt") or "")[:120])
+    columns = [picture, f'<span style="color:{TONES[words.tone]}">{escape(words.word + fault)}</span>']
+    columns += [escape(text) for text in texts]
+    columns += [escape(f"{video.size}" if video else ""), f"<code>{escape(run.id)}</code>"]
+    columns[-1] += " ★" if state.starred else ""
+    return columns
+
+
+def sums(states: Sequence[RunState]) -> str:
+    """Say how many runs there are, of how many seconds of video, and what they cost.
+
+    Example:
+        >>> sums([RunState("r1", "v1:0", "simulator", 1, "wan2.7-i2v", "720P", 5, 0.0)])
+        '1 run · 0 s of video'
+    """
+    seconds = sum(state.seconds for state in states if state.file)
+    money = " + ".join(str(each) for each in Spend.of(states).totals.values())
+    words = [f"{len(states)} run{'' if len(states) == 1 else 's'}", f"{seconds} s of video"]
+    return " · ".join([*words, f"about {money}"] if money else words)
