@@ -215,7 +215,7 @@ def test_a_hundred_thousand_runs_stay_quick(tmp_path: Path) -> None:
     import time
 
     ledger = Ledger(tmp_path / "ledger.sqlite")
-    with ledger._transaction() as db:
+    with ledger.transaction() as db:
         rows = [(f"r{n}", f"v1:{n}", "simulator", 1, "wan2.7-i2v", "720P", 5, float(n), "{}") for n in range(100_000)]
         db.executemany("INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?)", rows)
         for record in HISTORY:

@@ -1,62 +1,32 @@
-"""The journal: one SQLite file in the session's folder, shared by every kernel that works there.
+"""The runs of a session's folder: planned, recorded, watched and read back, by every kernel that works there.
 
-Records are appended, never changed; a run's state is the fold of its records (`wan_nb.record`). A record is on the
-disk before the next step is taken, so that a process may die anywhere. It is there twice: in the database, and before
-that in a plain log of one JSON line a record, from which a database with a damaged end, or none at all, is made good
-when it is opened. Only two facts live outside the records: which request a run is of (unique with endpoint and take,
-so that the same request finds the run that exists), and which process watches it (a lease that runs out). Keys,
-headers, signed addresses and pictures never come here.
+Records are appended, never changed; a run's state is the fold of its records (`wan_nb.record`). The file, its log and
+its transactions are `wan_nb.journal`'s. Only two facts live outside the records: which request a run is of (unique with
+endpoint and take, so that the same request finds the run that exists), and which process watches it (a lease that runs
+out).
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import re
 import socket
 import sqlite3
-import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from wan_nb.errors import BudgetError, LedgerError
+from wan_nb.journal import Journal
 from wan_nb.pricing import Money
 from wan_nb.record import Record, RunPhase, RunState, fold
 
-TAIL_BYTES = 1 << 20
-"""How much of the log's end is compared with the database when it is opened."""
 PLANNED_LONG_AGO_S = 30 * 86400.0
 """How long before its sending a run may have been planned, to be counted in a day's budget."""
 LEASE_S = 30.0
 """Seconds after which a run whose watcher fell silent may be taken over (machine time)."""
-
-
-def _m001_initial(db: sqlite3.Connection) -> None:
-    """Runs, their records, who watches them."""
-    db.execute(
-        "CREATE TABLE runs (run_id TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, endpoint TEXT NOT NULL,"
-        " take INTEGER NOT NULL, model TEXT NOT NULL, tier TEXT NOT NULL, seconds INTEGER NOT NULL,"
-        " created_at REAL NOT NULL, request TEXT NOT NULL, UNIQUE (fingerprint, endpoint, take))"
-    )
-    db.execute("CREATE INDEX runs_by_time ON runs (created_at)")
-    db.execute(
-        "CREATE TABLE records (seq INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL, at REAL NOT NULL,"
-        " kind TEXT NOT NULL, data TEXT NOT NULL)"
-    )
-    db.execute("CREATE INDEX records_by_run ON records (run_id, seq)")
-    db.execute("CREATE TABLE leases (run_id TEXT PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL)")
-
-
-def _m002_marks(db: sqlite3.Connection) -> None:
-    """Find notes and stars without reading everything else."""
-    db.execute("CREATE INDEX marks ON records (run_id) WHERE kind = 'marked'")
-
-
-_MIGRATIONS = (_m001_initial, _m002_marks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +61,7 @@ class Plan:
     """The ``adopted`` record of a task that was made elsewhere; it is paid already, so no budget is asked."""
 
 
-class Ledger:
+class Ledger(Journal):
     """One open journal.
 
     Args:
@@ -111,103 +81,6 @@ class Ledger:
         >>> ledger.close()
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.owner = f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"
-        self._lock = threading.RLock()
-        self._lines: list[dict[str, Any]] = []
-        self.log_path = path.with_suffix(".log")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-            self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA foreign_keys=ON")
-            # WAL lets kernels read while one writes; a file system that cannot share memory refuses it
-            with contextlib.suppress(sqlite3.OperationalError):
-                self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._migrate()
-            self._replay()
-        except sqlite3.Error as error:
-            raise LedgerError(
-                f"{path} cannot be opened as a journal ({error}); move it away, and {self.log_path.name} brings back "
-                "what it held."
-            ) from error
-
-    def _migrate(self) -> None:
-        with self._transaction() as db:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version > len(_MIGRATIONS):
-                raise LedgerError(f"{self.path} was written by a newer wan_nb (format {version}); update the package.")
-            for number, migration in enumerate(_MIGRATIONS[version:], start=version + 1):
-                migration(db)
-                db.execute(f"PRAGMA user_version={number}")
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """One writer at a time, in this process and among all of them; durable when it ends."""
-        with self._lock:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._db
-                    self._write_log()
-                    self._db.execute("COMMIT")
-                except BaseException:
-                    self._lines.clear()
-                    with contextlib.suppress(sqlite3.Error):  # a full disk rolls back by itself
-                        self._db.execute("ROLLBACK")
-                    raise
-            except sqlite3.Error as error:
-                raise LedgerError(f"{self.path} cannot be written ({error}); see to disk space and rights.") from error
-
-    # --- the log ------------------------------------------------------------------------------------------------
-
-    def _write_log(self) -> None:
-        """Put what the transaction appends on the disk a second time, before it is committed."""
-        if not self._lines:
-            return
-        text = "".join(f"\n{json.dumps(line, ensure_ascii=False)}" for line in self._lines)
-        self._lines.clear()
-        try:
-            with self.log_path.open("a", encoding="utf-8") as file:
-                file.write(text)  # begins with a line end, so that a half-written line before it spoils nothing
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise LedgerError(f"{self.log_path} cannot be written ({error}); see to disk space and rights.") from error
-
-    def _replay(self) -> None:
-        """Bring back what the log has and the database lost: a damaged last page, or the whole file moved away."""
-        if not self.log_path.is_file():
-            return
-        with self._transaction() as db:
-            is_new = db.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is None
-            with self.log_path.open("rb") as file:
-                if not is_new:
-                    file.seek(max(0, self.log_path.stat().st_size - TAIL_BYTES))
-                lines = file.read().split(b"\n")
-            for line in lines:
-                with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that was cut short
-                    self._replay_line(db, json.loads(line))
-
-    @staticmethod
-    def _replay_line(db: sqlite3.Connection, line: dict[str, Any]) -> None:
-        if "request" in line:
-            columns = ("run_id", "fingerprint", "endpoint", "take", "model", "tier", "seconds", "created_at", "request")
-            db.execute("INSERT OR IGNORE INTO runs VALUES (?,?,?,?,?,?,?,?,?)", [line[name] for name in columns])
-            return
-        key = (line["run_id"], line["at"], line["kind"], line["data"])
-        if not db.execute("SELECT 1 FROM runs WHERE run_id=?", key[:1]).fetchone():
-            return  # planned by a process that died before its commit; the same request was planned anew since
-        if not db.execute("SELECT 1 FROM records WHERE run_id=? AND at=? AND kind=? AND data=?", key).fetchone():
-            db.execute("INSERT INTO records (run_id, at, kind, data) VALUES (?,?,?,?)", key)
-
-    def close(self) -> None:
-        """Close the file; what was appended is safe without it."""
-        with self._lock:
-            self._db.close()
-
     # --- writing ------------------------------------------------------------------------------------------------
 
     def plan(self, plan: Plan) -> tuple[RunState, bool]:
@@ -219,55 +92,64 @@ class Ledger:
         Raises:
             BudgetError: If a new run would exceed the budget.
         """
-        with self._transaction() as db:
-            found = db.execute(
-                "SELECT run_id FROM runs WHERE fingerprint=? AND endpoint=? AND take=?",
-                (plan.fingerprint, plan.endpoint, plan.take),
-            ).fetchone()
-            if found:
-                state = self._state(found["run_id"])
-                if state.phase is RunPhase.PLANNED:  # about to be sent after all: today's budget must cover it
-                    self._reserve(plan, besides=state.run_id)
-                return state, True
-            if plan.adopted is not None:
-                self._check_unowned(db, str(plan.adopted.data["task_id"]), plan.run_id)
-            else:
-                self._reserve(plan)
-            columns = {
-                "run_id": plan.run_id,
-                "fingerprint": plan.fingerprint,
-                "endpoint": plan.endpoint,
-                "take": plan.take,
-                "model": plan.model,
-                "tier": plan.tier,
-                "seconds": plan.seconds,
-                "created_at": plan.at,
-                "request": json.dumps(plan.request, ensure_ascii=False),
-            }
-            db.execute("INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?)", list(columns.values()))
-            self._lines.append(columns)
-            self._insert(db, plan.run_id, Record("planned", plan.at, plan.data))
-            if plan.adopted is not None:
-                self._insert(db, plan.run_id, plan.adopted)
-            return self._state(plan.run_id), False
+        return self.plan_all([plan])[0]
 
-    def _reserve(self, plan: Plan, besides: str = "") -> None:
-        """Refuse a run that the budget does not cover; what is ambiguous counts in full."""
-        budget = plan.budget
-        asked = plan.data.get("estimate")
-        if budget is None or asked is None:
+    def plan_all(self, plans: Sequence[Plan]) -> list[tuple[RunState, bool]]:
+        """Do what `plan` does for several, all or none: the budget covers every one of them, or nothing is written."""
+        with self.transaction() as db:
+            found = [self._find(plan.fingerprint, plan.endpoint, plan.take) for plan in plans]
+            # what was planned before and is about to be sent after all must be covered by today's budget, too
+            planned = {state.run_id for state in found if state and state.phase is RunPhase.PLANNED}
+            asked = [plan for plan, state in zip(plans, found, strict=True) if not state or state.run_id in planned]
+            self._reserve(asked, besides=planned)
+            for plan, state in zip(plans, found, strict=True):
+                if state is None:
+                    self._write_down(db, plan)
+            return [
+                (state or self._state(plan.run_id), state is not None) for plan, state in zip(plans, found, strict=True)
+            ]
+
+    def _write_down(self, db: sqlite3.Connection, plan: Plan) -> None:
+        if plan.adopted is not None:
+            self._check_unowned(db, str(plan.adopted.data["task_id"]), plan.run_id)
+        self.insert(
+            db,
+            "runs",
+            run_id=plan.run_id,
+            fingerprint=plan.fingerprint,
+            endpoint=plan.endpoint,
+            take=plan.take,
+            model=plan.model,
+            tier=plan.tier,
+            seconds=plan.seconds,
+            created_at=plan.at,
+            request=json.dumps(plan.request, ensure_ascii=False),
+        )
+        self._insert(db, plan.run_id, Record("planned", plan.at, plan.data))
+        if plan.adopted is not None:
+            self._insert(db, plan.run_id, plan.adopted)
+
+    def _reserve(self, plans: Sequence[Plan], besides: Collection[str]) -> None:
+        """Refuse runs that the budget does not cover together; what is ambiguous counts in full."""
+        priced = [plan for plan in plans if plan.budget and plan.data.get("estimate") and plan.adopted is None]
+        if not priced or priced[0].budget is None:
             return
-        spent = self.spent(budget.currency, plan.budget_since, besides=besides)
-        total = spent + Money.of(asked)
+        budget = priced[0].budget
+        asked = Money.of(f"0 {budget.currency}")
+        for plan in priced:
+            asked = asked + Money.of(plan.data["estimate"])
+        spent = self.spent(budget.currency, priced[0].budget_since, besides=besides)
+        total = spent + asked
         if total.amount > budget.amount:
+            what = "this run costs" if len(priced) == 1 else f"these {len(priced)} runs cost"
             raise BudgetError(
-                f"this run costs about {Money.of(asked)} and {spent} of the budget of {budget} is spent or reserved; "
+                f"{what} about {asked} and {spent} of the budget of {budget} is spent or reserved; "
                 f"raise it with budget='{total}', or choose a shorter or smaller video."
             )
 
     def append(self, run_id: str, *records: Record) -> RunState:
         """Append records to a run, durably, and return its state."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             for record in records:
                 self._insert(db, run_id, record)
             return self._state(run_id)
@@ -278,7 +160,7 @@ class Ledger:
         The one gate in front of the call that costs money: look and record are one transaction, so that two cells, two
         threads or two kernels with the same request cannot both pass.
         """
-        with self._transaction() as db:
+        with self.transaction() as db:
             if self._state(run_id).phase is not RunPhase.PLANNED or (needs_watch and not self._is_ours(db, run_id)):
                 return None
             self._insert(db, run_id, record)
@@ -286,7 +168,7 @@ class Ledger:
 
     def append_if(self, run_id: str, phases: Collection[RunPhase], record: Record) -> RunState:
         """Append a record if the run is in one of these phases and the watch over it is ours; return its state."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             if self._state(run_id).phase in phases and self._is_ours(db, run_id):
                 self._insert(db, run_id, record)
             return self._state(run_id)
@@ -297,7 +179,7 @@ class Ledger:
         Raises:
             LedgerError: If the run is not ambiguous any more, or another run has that task.
         """
-        with self._transaction() as db:
+        with self.transaction() as db:
             phase = self._state(run_id).phase
             if phase is not RunPhase.AMBIGUOUS:
                 raise LedgerError(f"run {run_id} is not ambiguous any more: it is {phase}.")
@@ -327,10 +209,7 @@ class Ledger:
 
     def _insert(self, db: sqlite3.Connection, run_id: str, record: Record) -> None:
         data = json.dumps(dict(record.data), ensure_ascii=False)
-        db.execute(
-            "INSERT INTO records (run_id, at, kind, data) VALUES (?,?,?,?)", (run_id, record.at, record.kind, data)
-        )
-        self._lines.append({"run_id": run_id, "at": record.at, "kind": record.kind, "data": data})
+        self.insert(db, "records", run_id=run_id, at=record.at, kind=record.kind, data=data)
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -415,12 +294,23 @@ class Ledger:
     def find(self, fingerprint: str, endpoint: str, take: int | None = None) -> RunState | None:
         """Return the newest run of a request (or that take of it), None where there is none."""
         with self._lock:
-            row = self._db.execute(
-                "SELECT * FROM runs WHERE fingerprint=? AND endpoint=? AND (? IS NULL OR take = ?)"
-                " ORDER BY take DESC LIMIT 1",
-                (fingerprint, endpoint, take, take),
-            ).fetchone()
-            return self._folded(row) if row else None
+            return self._find(fingerprint, endpoint, take)
+
+    def _find(self, fingerprint: str, endpoint: str, take: int | None) -> RunState | None:
+        row = self._db.execute(
+            "SELECT * FROM runs WHERE fingerprint=? AND endpoint=? AND (? IS NULL OR take = ?)"
+            " ORDER BY take DESC LIMIT 1",
+            (fingerprint, endpoint, take, take),
+        ).fetchone()
+        return self._folded(row) if row else None
+
+    def samples(self, fingerprint: str, endpoint: str) -> list[RunState]:
+        """Return every take of a request, the newest first."""
+        with self._lock:
+            rows = self.rows(
+                "SELECT * FROM runs WHERE fingerprint=? AND endpoint=? ORDER BY take DESC", fingerprint, endpoint
+            )
+            return [self._folded(row) for row in rows]
 
     def task_ids(self) -> set[str]:
         """Return every task id that any run here has."""
@@ -483,11 +373,11 @@ class Ledger:
             ).fetchone()
             return row[0] or 0
 
-    def spent(self, currency: str, since: float, *, besides: str = "") -> Money:
+    def spent(self, currency: str, since: float, *, besides: Collection[str] = ()) -> Money:
         """Return what runs cost or may cost in a currency, by the day of their sending, at whatever endpoint."""
         total = Money.of(f"0 {currency}")
         for state in self.states(since=since - PLANNED_LONG_AGO_S):
-            if state.run_id == besides or max(state.created_at, state.sent_at or 0.0) < since:
+            if state.run_id in besides or max(state.created_at, state.sent_at or 0.0) < since:
                 continue
             # what is planned is reserved: it may be sent at any moment
             cost = state.estimate if state.phase is RunPhase.PLANNED else state.cost
@@ -510,7 +400,7 @@ class Ledger:
 
     def claim(self, run_id: str, now: float) -> bool:
         """Take (or keep) the watch over a run; False while another living process has it."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             row = db.execute("SELECT owner, until FROM leases WHERE run_id=?", (run_id,)).fetchone()
             if row and row["owner"] != self.owner and row["until"] > now and _may_live(row["owner"]):
                 return False
@@ -519,7 +409,7 @@ class Ledger:
 
     def renew(self, now: float) -> set[str]:
         """Keep the watch over all runs that this process has; return them."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.execute("UPDATE leases SET until=? WHERE owner=?", (now + LEASE_S, self.owner))
             rows = db.execute("SELECT run_id FROM leases WHERE owner=?", (self.owner,))
             return {row["run_id"] for row in rows}
@@ -532,7 +422,7 @@ class Ledger:
 
     def release(self, run_id: str) -> None:
         """Give the watch over a run back."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.execute("DELETE FROM leases WHERE run_id=? AND owner=?", (run_id, self.owner))
 
 
