@@ -49,6 +49,10 @@ ALLOWED: dict[str, set[str]] = {
     "client": {"endpoint", "media", "task"},
     "schedule": {"task"},
     "journal": set(),
+    "chance": set(),
+    "votes": {"tables"},
+    "tally": {"chance", "votes"},
+    "studies": {"journal", "tables", "votes"},
     "ledger": {"journal", "pricing", "record"},
     "engine": set(),
     "advice": set(),
@@ -59,7 +63,7 @@ ALLOWED: dict[str, set[str]] = {
     "preview": {
         "endpoint", "geometry", "ledger", "pricing", "problems", "record", "request", "schedule", "widgets",
     },
-    "history": {"pricing", "record", "widgets"},
+    "history": {"pricing", "record", "tables", "widgets"},
     "fetch": {"client", "record", "retry", "video"},
     "follow": {
         "client", "engine", "fetch", "ledger", "record", "recover", "request", "retry", "schedule", "task",
@@ -198,8 +202,8 @@ def test_dependencies_are_those_we_chose() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     names = {re.split(r"[<>=\[]", each)[0] for each in project["dependencies"]}
     assert names == {
-        "ipywidgets", "httpx", "nest-asyncio", "pillow", "matplotlib", "numpy", "av", "anywidget", "starlette",
-        "uvicorn", "python-multipart",
+        "ipywidgets", "httpx", "nest-asyncio", "pillow", "matplotlib", "numpy", "scipy", "av", "anywidget",
+        "starlette", "uvicorn", "python-multipart",
     }  # fmt: skip
 
 

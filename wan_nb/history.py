@@ -5,13 +5,13 @@ Everything here is read from the runs' states; nothing is asked of the service.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wan_nb import tables
 from wan_nb.errors import ConfigError
 from wan_nb.pricing import FREE_QUOTA, Money
 from wan_nb.record import RunPhase, RunState
@@ -90,12 +90,7 @@ class Runs(list["Run"]):
 
     def to_csv(self, path: str | Path) -> Path:
         """Write a CSV file (UTF-8, as spreadsheets like it) and return its path."""
-        target = Path(path).expanduser()
-        with target.open("w", newline="", encoding="utf-8-sig") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows({name: _harmless(cell) for name, cell in each.items()} for each in self.rows())
-        return target
+        return tables.write_csv(path, COLUMNS, self.rows())
 
     def to_frame(self) -> Any:
         """Return a pandas DataFrame.
@@ -123,11 +118,6 @@ class Runs(list["Run"]):
         from wan_nb.widgets import board as view
 
         return {"text/plain": repr(self), "text/html": view.table_html(self)}
-
-
-def _harmless(cell: Any) -> Any:
-    """Keep a spreadsheet from running text that begins like a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@") else cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +187,8 @@ class Spend:
 
 def _line(day: str, model: str, states: list[RunState]) -> SpendLine:
     priced = [state.cost for state in states if state.cost is not None]
-    total = priced[0] if priced else None
-    for money in priced[1:]:
-        total = total + money if total else money
     seconds = sum(state.billed_s if state.billed_s is not None else state.seconds for state in states)
-    return SpendLine(day, model, len(states), seconds, total, len(states) - len(priced))
+    return SpendLine(day, model, len(states), seconds, Money.total(priced), len(states) - len(priced))
 
 
 def usage_bytes(folder: Path) -> dict[str, int]:

@@ -135,11 +135,9 @@ class Ledger(Journal):
         if not priced or priced[0].budget is None:
             return
         budget = priced[0].budget
-        asked = Money.of(f"0 {budget.currency}")
-        for plan in priced:
-            asked = asked + Money.of(plan.data["estimate"])
         spent = self.spent(budget.currency, priced[0].budget_since, besides=besides)
-        total = spent + asked
+        asked = Money.total(Money.of(plan.data["estimate"]) for plan in priced)
+        total = spent + asked if asked else spent
         if total.amount > budget.amount:
             what = "this run costs" if len(priced) == 1 else f"these {len(priced)} runs cost"
             raise BudgetError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -88,7 +89,7 @@ class Planner:
         return Preview(
             request=request,
             problems=found,
-            estimate=Estimate(None, 0, None, request.model) if unknown else self._estimate(request),
+            estimate=Estimate(None, 0, None, request.model) if unknown else self.estimate(request),
             size=size,
             drift=drift(source, size) if size and source else None,
             existing=None if unknown else self.ledger.find(request.fingerprint, self.endpoint.identity),
@@ -96,7 +97,8 @@ class Planner:
             is_simulated=self.endpoint.is_simulated,
         )
 
-    def _estimate(self, request: VideoRequest) -> Estimate:
+    def estimate(self, request: VideoRequest) -> Estimate:
+        """Return what a request costs here by list price; in a simulation, what it would cost in Singapore."""
         return estimate(
             request.spec.id,
             region=SHOWN_REGION if self.endpoint.is_simulated else self.endpoint.region,
@@ -109,33 +111,43 @@ class Planner:
         """Say how long such runs take: from this folder's own, else what is published."""
         return Usual.learn(self.ledger.took(self.endpoint.identity, model, tier, seconds))
 
-    def _check_confirmed(self, request: VideoRequest, take: int) -> None:
-        """Hold back what is dear, unless this very take exists already and costs nothing again."""
-        price, limit = self._estimate(request).money, self.confirm_above
+    def check_confirmed(self, orders: Sequence[tuple[VideoRequest, int]]) -> None:
+        """Hold back what is dear together; a take that exists already costs nothing again.
+
+        Raises:
+            BudgetError: If the session asks for a word, and this is dearer, or nobody knows how dear.
+        """
+        limit = self.confirm_above
         if limit is None or self.endpoint.is_simulated:
             return
-        if price is not None and price.currency == limit.currency and price.amount <= limit.amount:
+        new = [(request, take) for request, take in orders if self._is_new(request, take)]
+        prices = [self.estimate(request).money for request, _ in new]
+        total = Money.total(price for price in prices if price)
+        if not new or (
+            total and None not in prices and total.currency == limit.currency and total.amount <= limit.amount
+        ):
             return
-        existing = self.ledger.find(request.fingerprint, self.endpoint.identity, take)
-        if existing is None or existing.phase is RunPhase.PLANNED:
-            cost = f"costs about {price}" if price else "has no published price"
-            which = f", take={take}" if take > 1 else ""
-            raise BudgetError(
-                f"this run {cost}, and {limit} is the most without a word; "
-                f"session.submit(request{which}, confirm=True) sends it."
-            )
+        if len(new) == 1:
+            cost = f"this run costs about {total}" if total else "this run has no published price"
+            take = new[0][1]
+            call = f"session.submit(request{f', take={take}' if take > 1 else ''}, confirm=True) sends it"
+        else:
+            unknown = f" and {prices.count(None)} of them have no published price" if None in prices else ""
+            cost = f"these {len(new)} runs cost about {total or 'nothing that is known'} together{unknown}"
+            call = "submit(…, confirm=True) sends them"
+        raise BudgetError(f"{cost}, and {limit} is the most without a word; {call}.")
 
-    def plan(
-        self, request: VideoRequest, take: int, allowed: tuple[str, ...], *, confirm: bool, again_of: str = ""
-    ) -> Plan:
+    def _is_new(self, request: VideoRequest, take: int) -> bool:
+        existing = self.ledger.find(request.fingerprint, self.endpoint.identity, take)
+        return existing is None or existing.phase is RunPhase.PLANNED
+
+    def plan(self, request: VideoRequest, take: int, allowed: tuple[str, ...], *, again_of: str = "") -> Plan:
         """Return what is written down before a request is sent.
 
         Raises:
-            BudgetError: If the price is unknown or not confirmed, and the session asks for that.
+            BudgetError: If the price is unknown, and the session has a budget.
         """
-        if not confirm:
-            self._check_confirmed(request, take)
-        price = self._estimate(request)
+        price = self.estimate(request)
         size = request.predicted_size()
         data: dict[str, Any] = {"price_source": price.source}
         if price.money and not self.endpoint.is_simulated:

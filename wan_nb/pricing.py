@@ -6,7 +6,7 @@ are not known here, so every figure is an estimate and says how old it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -97,6 +97,14 @@ class Money:
         except (ArithmeticError, ValueError, IndexError):
             raise ConfigError(f"{value!r} is not an amount; write it as '2.00 USD' or '15 CNY'.") from None
         return cls(amount, parts[1].upper())
+
+    @classmethod
+    def total(cls, amounts: Iterable[Money]) -> Money | None:
+        """Add up amounts of one currency; None where there are none."""
+        total: Money | None = None
+        for amount in amounts:
+            total = amount if total is None else total + amount
+        return total
 
     def __add__(self, other: Money) -> Money:
         if self.currency != other.currency:

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import fields, replace
 from pathlib import Path
@@ -174,23 +174,63 @@ class Session:
             RequestError: If the request must be held back; nothing was sent.
             BudgetError: If the budget does not cover it, or it was not confirmed; nothing was sent.
         """
-        return self._submit(request, take, allow, confirm)
+        return self._submit([(request, take)], allow, confirm)[0]
+
+    def submit_all(
+        self,
+        orders: Sequence[tuple[VideoRequest, int]],
+        *,
+        allow: str | tuple[str, ...] = (),
+        confirm: bool = False,
+    ) -> Runs:
+        """Submit several requests, each with its take, all or none: price and budget are asked for the whole.
+
+        Args:
+            orders: Requests, with the take of each.
+            allow: As for `submit`.
+            confirm: As for `submit`, for the whole.
+
+        Raises:
+            RequestError: If one of them must be held back; nothing was sent.
+            BudgetError: If the budget does not cover all of them, or they were not confirmed; nothing was sent.
+        """
+        return Runs(self._submit(orders, allow, confirm))
 
     def _submit(
-        self, request: VideoRequest, take: int, allow: str | tuple[str, ...], confirm: bool, again_of: str = ""
-    ) -> Run:
+        self,
+        orders: Sequence[tuple[VideoRequest, int]],
+        allow: str | tuple[str, ...],
+        confirm: bool,
+        again_of: str = "",
+    ) -> list[Run]:
         self._check_open()
-        if not isinstance(request, VideoRequest):
-            raise ConfigError(f"{request!r} is not a request; make one with wan.VideoRequest(model, first_frame=…).")
-        if not isinstance(take, int) or take < 1:
-            raise ConfigError(f"take={take!r} is not a take; it is 1, 2, 3 …")
         allowed = (allow,) if isinstance(allow, str) else tuple(allow)
         if wrong := set(allowed) - {each.name for each in fields(VideoRequest)} - {"all", "price"}:
             raise ConfigError(f"allow={min(wrong)!r} is no field of a request; name one, or 'all', or 'price'.")
-        request.check(self.place, allow=allowed)
-        plan = self._planner.plan(request, take, allowed, confirm=confirm, again_of=again_of)
-        kept = request.replace(**{name: self._inputs.keep(medium) for name, medium in request.media.items()})
-        state, existed = self.ledger.plan(plan)
+        for request, take in orders:
+            if not isinstance(request, VideoRequest):
+                raise ConfigError(
+                    f"{request!r} is not a request; make one with wan.VideoRequest(model, first_frame=…)."
+                )
+            if not isinstance(take, int) or take < 1:
+                raise ConfigError(f"take={take!r} is not a take; it is 1, 2, 3 …")
+            request.check(self.place, allow=allowed)
+        if not confirm:
+            self._planner.check_confirmed(orders)
+        plans = [self._planner.plan(request, take, allowed, again_of=again_of) for request, take in orders]
+        kept = [self._keep(request) for request, _ in orders]
+        found = self.ledger.plan_all(plans)
+        return [
+            self._start(state, existed, request, with_kept)
+            for (state, existed), (request, _), with_kept in zip(found, orders, kept, strict=True)
+        ]
+
+    def _keep(self, request: VideoRequest) -> VideoRequest:
+        """Copy a request's media into the folder, and return it with the copies."""
+        return request.replace(**{name: self._inputs.keep(medium) for name, medium in request.media.items()})
+
+    def _start(self, state: RunState, existed: bool, request: VideoRequest, kept: VideoRequest) -> Run:
+        """Send what is planned; follow what was sent already."""
         run = self._handle(state, existed=existed, request=request)
         if not existed:
             self.tell(run)
@@ -217,7 +257,7 @@ class Session:
                 "run.disown(); after that run.again() is safe."
             )
         takes = self.ledger.takes(request.fingerprint, self.endpoint.identity)
-        return self._submit(request, takes + 1, allow if changes else "all", confirm, again_of=run.id)
+        return self._submit([(request, takes + 1)], allow if changes else "all", confirm, again_of=run.id)[0]
 
     def cancel(self, run: Run) -> RunState:
         """Call a queued run back."""
@@ -254,12 +294,14 @@ class Session:
         since = self.clock.now() - LIFE_S
         unsettled = [s for s in self.ledger.states(since=since) if s.phase is RunPhase.AMBIGUOUS]
         runs = Runs(self._handle(state) for state in [*self.ledger.going(), *unsettled])
+        self.follow(run for run in runs if run.state.phase is not RunPhase.AMBIGUOUS)
+        return runs
+
+    def follow(self, runs: Iterable[Run]) -> None:
+        """Ask about these runs and fetch their videos, as far as they are going on; sends nothing."""
         for run in runs:
-            if run.state.phase is RunPhase.AMBIGUOUS:
-                continue
             self._watch(run)
             self.engine.start(self._follower.take_up(run.state))
-        return runs
 
     def _watch(self, run: Run) -> None:
         """Forget why nobody asked about it, before anybody waits: run.wait() must not find the old reason."""
@@ -284,7 +326,7 @@ class Session:
         snapshot = self.engine.run(self._follower.known_task(self._follower.client, task_id))
         if request is not None:
             takes = self.ledger.takes(request.fingerprint, self.endpoint.identity)
-            plan = self._planner.plan(request, takes + 1, ("price",), confirm=True)
+            plan = self._planner.plan(request, takes + 1, ("price",))
         else:
             plan = Plan(
                 run_id=secrets.token_hex(4),

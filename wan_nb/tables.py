@@ -1,12 +1,15 @@
-"""Small tables for people: the same rows as aligned text and as static HTML, everything escaped.
+"""Small tables for people: the same rows as aligned text, as static HTML (everything escaped) and as CSV.
 
 This module knows nothing of what stands in the rows.
 """
 
 from __future__ import annotations
 
+import csv
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 _SHORT = ";white-space:nowrap"
 
@@ -53,3 +56,20 @@ def as_html(
 
 def _line(text: str) -> str:
     return f'<div style="font-size:13px;margin:4px 0;max-width:62em">{html.escape(text)}</div>' if text else ""
+
+
+def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Path:
+    """Write a CSV file (UTF-8 with the mark that spreadsheets look for) and return its path.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe in front.
+    """
+    target = Path(path).expanduser()
+    with target.open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows({name: _harmless(cell) for name, cell in each.items()} for each in rows)
+    return target
+
+
+def _harmless(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

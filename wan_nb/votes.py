@@ -1,0 +1,185 @@
+"""What people say of pairs of videos, and the verdicts that come of it, as plain values.
+
+A vote is about two *runs*, so it outlives the study in which it was cast. `wan_nb.tally` counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, NamedTuple
+
+from wan_nb import tables
+
+Choice = Literal["left", "tie", "right"]
+Kind = Literal["vote", "rating", "undo"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One thing that somebody said of one or two videos."""
+
+    id: str
+    """Short id."""
+    at: float
+    """Epoch seconds."""
+    judge: str
+    """Who said it; empty where nobody was named."""
+    kind: Kind
+    """``"vote"``, ``"rating"``, or ``"undo"`` of one of these."""
+    left: str = ""
+    """Run shown on the left, or the run that is rated."""
+    right: str = ""
+    """Run shown on the right."""
+    choice: Choice | Literal[""] = ""
+    """Which of the two is better."""
+    stars: int = 0
+    """1 to 5, of a rating."""
+    note: str = ""
+    """In the judge's own words."""
+    is_blind: bool = False
+    """Whether the judge did not know which variant was which, and the sides were drawn at random."""
+    study: str = ""
+    """Study in which it was said."""
+    planned: int = 0
+    """Number of votes that was fixed for a pair when it was said."""
+    undoes: str = ""
+    """Judgement that an undo takes back."""
+
+    def to_record(self) -> dict[str, Any]:
+        """Return what was given, for the journal."""
+        return {name: value for name, value in asdict(self).items() if value not in ("", 0, False)}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Judgement:
+        """Rebuild one from the journal; what a newer version added is passed over."""
+        known = {each.name for each in fields(cls)}
+        return cls(**{"judge": ""} | {name: value for name, value in record.items() if name in known})
+
+
+class Split(NamedTuple):
+    """Votes of one judge, or on one seed."""
+
+    name: str
+    """Judge or seed."""
+    wins: int
+    """For the first variant of the pair."""
+    losses: int
+    """For the second."""
+    ties: int
+    """For neither."""
+
+    def __str__(self) -> str:
+        ties = f" and {self.ties} tied" if self.ties else ""
+        return f"{self.name or 'unnamed'} {self.wins}–{self.losses}{ties}"
+
+
+class Stars(NamedTuple):
+    """Ratings of one variant."""
+
+    label: str
+    """Variant."""
+    mean: float
+    """1 to 5."""
+    ratings: int
+    """How many stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the votes say of one pair of variants."""
+
+    left: str
+    """Label of the first variant."""
+    right: str
+    """Label of the second."""
+    wins: int
+    """Votes for the first."""
+    losses: int
+    """Votes for the second."""
+    ties: int
+    """Votes for neither; they are in no rate and no test."""
+    rate: float | None
+    """Share of the first among the decided votes, 0 to 1; None without any."""
+    low: float
+    """Lower end of the 95 % interval of the rate (Wilson's, of all decided votes)."""
+    high: float
+    """Upper end of it."""
+    p_value: float | None
+    """Exact two-sided binomial test of an even split, on the first `planned` decided votes; None before them."""
+    p_seeds: float | None
+    """The same by seed: an exact sign-flip test of each seed's sum. Equal to `p_value` with one vote a seed."""
+    p_adjusted: float | None
+    """The larger of both, adjusted for the number of pairs (Holm)."""
+    tested_wins: int | None
+    """Votes for the first among those of the test; None before the planned number is reached."""
+    planned: int
+    """Decided votes that were fixed beforehand."""
+    decided: int
+    """Decided votes that there are."""
+    winner: str
+    """Label of the variant that the votes carry; empty where they carry none."""
+    words: str
+    """The verdict in one sentence."""
+    notes: tuple[str, ...] = ()
+    """What must be known beside it."""
+    by_judge: tuple[Split, ...] = ()
+    """The votes by judge."""
+    by_seed: tuple[Split, ...] = ()
+    """The votes by seed."""
+
+    def __str__(self) -> str:
+        return " ".join((self.words, *self.notes))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Tally:
+    """What all judgements of a study come to: a verdict for each pair of variants."""
+
+    verdicts: tuple[Verdict, ...]
+    """In the order of the pairs."""
+    ratings: tuple[Stars, ...] = ()
+    """By variant, where anybody rated."""
+    notes: tuple[str, ...] = ()
+    """What must be known of all of them."""
+
+    def __getitem__(self, pair: str | tuple[str, str]) -> Verdict:
+        """Return one pair's verdict: ``tally["A", "B"]`` or ``tally["AB"]``."""
+        for each in self.verdicts:
+            if (each.left, each.right) == tuple(pair):
+                return each
+        raise KeyError(f"{pair!r}; the pairs are {', '.join(f'{v.left}{v.right}' for v in self.verdicts)}")
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return plain values, a dict each pair."""
+        left_out = {"by_judge", "by_seed", "notes"}
+        return [
+            {name: value for name, value in asdict(each).items() if name not in left_out}
+            | {"notes": " ".join(each.notes)}
+            for each in self.verdicts
+        ]
+
+    def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        head = ("pair", "votes", "ties", "preferred", "95 % interval", "verdict")
+        return head, [
+            (
+                f"{each.left} : {each.right}",
+                f"{each.wins} : {each.losses}",
+                str(each.ties),
+                "" if each.rate is None else f"{each.left} {each.rate:.0%}",
+                "" if each.rate is None else f"{each.low:.0%} to {each.high:.0%}",
+                str(each),
+            )
+            for each in self.verdicts
+        ]
+
+    def _below(self) -> str:
+        rated = [f"{each.label} {each.mean:.1f} ({each.ratings})" for each in self.ratings]
+        return " ".join([f"Stars: {', '.join(rated)}."] * bool(rated) + list(self.notes))
+
+    def __repr__(self) -> str:
+        head, rows = self._table()
+        return "\n".join(filter(None, (tables.as_text(head, rows), self._below())))
+
+    def _repr_html_(self) -> str:
+        return tables.as_html(*self._table(), below=self._below())
