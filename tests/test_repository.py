@@ -53,6 +53,8 @@ ALLOWED: dict[str, set[str]] = {
     "votes": {"tables"},
     "tally": {"chance", "votes"},
     "studies": {"journal", "tables", "votes"},
+    "variants": {"catalog", "chance", "media", "request"},
+    "compare": {"history", "pricing", "record", "request", "run", "studies", "tables", "tally", "variants", "votes"},
     "ledger": {"journal", "pricing", "record"},
     "engine": set(),
     "advice": set(),
@@ -74,7 +76,7 @@ ALLOWED: dict[str, set[str]] = {
         "calibration", "client", "endpoint", "engine", "follow", "geometry", "history", "kept", "ledger", "preview",
         "retry", "task", "tasks",
         "media", "pricing", "problems", "record",
-        "request", "run", "schedule", "widgets",
+        "request", "run", "schedule", "studies", "compare", "widgets",
     },
     "connect": {"catalog", "endpoint", "pricing", "session", "simulator"},
     "sharing": set(),
@@ -94,6 +96,7 @@ INSIDE_FUNCTIONS = {
     ("preview", "widgets"),
     ("run", "widgets"),
     ("session", "widgets"),
+    ("session", "compare"),
 }
 """Edges that may only be taken inside a function: where a value shows itself."""
 

@@ -39,10 +39,12 @@ from wan_nb.record import LIFE_S, Record, RunPhase, RunState
 from wan_nb.request import VideoRequest
 from wan_nb.run import Run
 from wan_nb.schedule import Usual
+from wan_nb.studies import Studies, StudyBook
 
 if TYPE_CHECKING:
     import httpx
 
+    from wan_nb.compare import Experiment
     from wan_nb.recover import Candidates
     from wan_nb.tasks import Tasks
 
@@ -83,6 +85,7 @@ class Session:
         limits = [None if amount is None else Money.of(amount) for amount in (budget, confirm_above)]
         _prepare(self.folder)
         self.ledger = Ledger(self.folder / "ledger.sqlite")
+        self.studybook = StudyBook(self.ledger)
         self._inputs = KeptInputs(self.folder / "inputs")
         self.engine = Engine()
         self._planner = Planner(
@@ -218,16 +221,36 @@ class Session:
         if not confirm:
             self._planner.check_confirmed(orders)
         plans = [self._planner.plan(request, take, allowed, again_of=again_of) for request, take in orders]
-        kept = [self._keep(request) for request, _ in orders]
+        kept = [self.keep(request) for request, _ in orders]
         found = self.ledger.plan_all(plans)
         return [
             self._start(state, existed, request, with_kept)
             for (state, existed), (request, _), with_kept in zip(found, orders, kept, strict=True)
         ]
 
-    def _keep(self, request: VideoRequest) -> VideoRequest:
-        """Copy a request's media into the folder, and return it with the copies."""
-        return request.replace(**{name: self._inputs.keep(medium) for name, medium in request.media.items()})
+    def keep(self, request: VideoRequest) -> VideoRequest:
+        """Copy a request's media into the folder, and return it with the copies; what cannot be read stays out.
+
+        Raises:
+            MediaError: If a file holds other bytes than when it was loaded.
+        """
+        return request.replace(
+            **{name: medium if medium.error else self._inputs.keep(medium) for name, medium in request.media.items()}
+        )
+
+    def find_input(self, reference: str, name: str) -> str | Path:
+        """Return where a medium of the journal is: its kept file, or its address.
+
+        Raises:
+            LedgerError: If the file is not kept here.
+        """
+        return self._inputs.find(reference, name)
+
+    def price(self, requests: Iterable[VideoRequest]) -> tuple[Money | None, Money | None, list[Money | None]]:
+        """Return the day's budget, what is spent or reserved of it, and the list price of each request."""
+        budget = None if self.is_simulated else self._planner.budget
+        spent = self.ledger.spent(budget.currency, midnight(self.clock.now())) if budget else None
+        return budget, spent, [self._planner.estimate(request).money for request in requests]
 
     def _start(self, state: RunState, existed: bool, request: VideoRequest, kept: VideoRequest) -> Run:
         """Send what is planned; follow what was sent already."""
@@ -455,6 +478,45 @@ class Session:
 
         self._check_open()
         return History(self)
+
+    # --- comparing ----------------------------------------------------------------------------------------------
+
+    def compare(self, baseline: VideoRequest, *, name: str = "", votes: int | None = None, **axes: Any) -> Experiment:
+        """Declare a comparison; `submit()` of what it returns spends. The same definition is the same comparison.
+
+        Args:
+            baseline: What all variants have in common.
+            name: What to call it; `study` finds it by that.
+            votes: Decided votes on each pair, fixed before the first; 20 unless given.
+            axes: Fields of a request with a list of values each; a single value is compared with the baseline's own.
+                ``seed=[1, 2, 3]`` are the seeds that every variant runs with.
+
+        Raises:
+            ConfigError: If there is nothing to compare, or too much.
+
+        Example:
+            >>> study = session.compare(request, prompt=["The cat jumps.", "It sleeps."], seed=[1, 2])  # doctest: +SKIP
+        """
+        from wan_nb.compare import declare
+
+        self._check_open()
+        return declare(self, baseline, axes, name=name, votes=votes)
+
+    def study(self, wanted: str) -> Experiment:
+        """Bring a declared comparison back, by its id, or the newest of a name.
+
+        Raises:
+            LedgerError: If there is none, or an input is no longer kept here.
+        """
+        from wan_nb.compare import bring_back
+
+        self._check_open()
+        return bring_back(self, wanted)
+
+    def studies(self) -> Studies:
+        """Return the comparisons that were declared in this folder, newest first."""
+        self._check_open()
+        return self.studybook.all()
 
     def later(self, function: Any, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a blocking function on a worker thread; returns at once. What a widget callback calls."""

@@ -52,6 +52,19 @@ def tally(
     return Tally(tuple(verdicts), _stars(said, cells), tuple(notes))
 
 
+def standing(judgements: Iterable[Judgement]) -> list[Judgement]:
+    """Return what still holds: not undone, and the newest of each judge on each video or two; in the order said."""
+    said = list(judgements)
+    undone = {each.undoes for each in said if each.kind == "undo"}
+    newest: dict[tuple[str, frozenset[str]], Judgement] = {}
+    for each in said:
+        if each.kind != "undo" and each.id not in undone:
+            key = (each.judge, frozenset((each.left, each.right)))
+            newest.pop(key, None)
+            newest[key] = each
+    return list(newest.values())
+
+
 @dataclass(slots=True)
 class _Box:
     """The votes on one pair, as they came in."""
@@ -227,16 +240,10 @@ def _clusters(v: Verdict) -> list[str]:
 
 def _stars(said: Iterable[Judgement], cells: Mapping[str, tuple[str, int]]) -> tuple[Stars, ...]:
     """Average the ratings that stand: the newest of each judge for each video."""
-    said = list(said)
-    undone = {each.undoes for each in said if each.kind == "undo"}
-    newest = {
-        (each.judge, each.left): each.stars
-        for each in said
-        if each.kind == "rating" and each.id not in undone and each.left in cells
-    }
+    newest = [each for each in standing(said) if each.kind == "rating" and each.left in cells]
     by_label: dict[str, list[int]] = {}
-    for (_, run_id), stars in newest.items():
-        by_label.setdefault(cells[run_id][0], []).append(stars)
+    for each in newest:
+        by_label.setdefault(cells[each.left][0], []).append(each.stars)
     return tuple(Stars(label, sum(of) / len(of), len(of)) for label, of in sorted(by_label.items()))
 
 

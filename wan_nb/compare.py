@@ -1,0 +1,506 @@
+"""A comparison: variants of one request, seed-matched, declared before it costs anything, judged afterwards.
+
+`session.compare()` declares an `Experiment`, `submit()` spends: only what has no run yet, and all of it or nothing. Its
+cells are ordinary runs, found by what they ask for; so the same definition finds them again after a restart, and a
+study that grew by a prompt or a seed runs only what is new. What people say of the videos is kept in the journal.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import secrets
+import time
+from collections import Counter
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from wan_nb import tables
+from wan_nb.errors import ConfigError, LedgerError, RequestError, RunError, StillRunningError
+from wan_nb.history import row
+from wan_nb.pricing import Money
+from wan_nb.record import RunPhase, RunState
+from wan_nb.request import VideoRequest
+from wan_nb.run import Run, Video, describe, gather
+from wan_nb.studies import StudyRow
+from wan_nb.tally import standing, tally
+from wan_nb.variants import Design, Variant, after_the_runs
+from wan_nb.votes import Judgement, Tally
+
+if TYPE_CHECKING:
+    from wan_nb.session import Session
+
+VOTES = 20
+"""Decided votes a pair, unless another number is fixed."""
+_WITHOUT_VIDEO = (RunPhase.REJECTED, RunPhase.FAILED, RunPhase.CANCELED, RunPhase.EXPIRED, RunPhase.LOST)
+_BY_CHANCE = random.SystemRandom()
+
+Key = tuple[str, int]
+"""A variant's label and a seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One variant with one seed."""
+
+    variant: Variant
+    """Which variant."""
+    seed: int
+    """Which seed."""
+    request: VideoRequest = field(repr=False)
+    """What is asked for."""
+    run: Run | None = field(default=None, repr=False)
+    """Its newest take that has not failed; the newest one where all failed; None before it is submitted."""
+
+    @property
+    def key(self) -> Key:
+        """Label and seed."""
+        return self.variant.label, self.seed
+
+    @property
+    def state(self) -> str:
+        """Where it stands, in words."""
+        return describe(self.run.state) if self.run else "not submitted"
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether there will be no video unless it is made again."""
+        return self.run is not None and self.run.state.phase in _WITHOUT_VIDEO
+
+    @property
+    def video(self) -> Video | None:
+        """The video, once it is saved."""
+        return self.run.video if self.run else None
+
+    def __str__(self) -> str:
+        return f"{self.variant.label}, seed {self.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyEstimate:
+    """What a study still costs: for all that has no run yet."""
+
+    missing: int
+    """Cells that are not submitted."""
+    cells: int
+    """Cells in all."""
+    seconds: int
+    """Seconds of video that are missing."""
+    money: Money | None
+    """By list price; in a simulation what it would cost in Singapore. None where no price is known."""
+    unknown: int
+    """Missing cells without a published price: not in `money`."""
+    budget: Money | None
+    """The session's budget for a day."""
+    spent: Money | None
+    """What is spent or reserved of it today."""
+    is_simulated: bool
+    """Whether it costs nothing."""
+
+    def __str__(self) -> str:
+        if not self.missing:
+            return f"nothing: all {self.cells} cells are submitted"
+        free = "free (simulated); live " if self.is_simulated else ""
+        price = f"about {self.money}" if self.money else "price not published"
+        if self.money and self.unknown:
+            price += f", and {self.unknown} runs without a published price"
+        limit = f"; {self.spent} of the budget of {self.budget} is spent or reserved" if self.budget else ""
+        return f"{self.missing} of {self.cells} cells to submit, {self.seconds} s of video: {free}{price}{limit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """The next two videos for a judge; sides drawn at random. ``study.vote(b.left, b.right, …, is_blind=True)``."""
+
+    left: Key
+    """What to show on the left."""
+    right: Key
+    """What to show on the right."""
+    judge: str
+    """Who is asked."""
+    done: int
+    """Pairs that this judge has judged."""
+    remaining: int
+    """Pairs that this judge may still be asked about, this one among them."""
+
+
+class Experiment:
+    """A declared comparison; `session.compare()`, `session.study()` and `session.studies()` lead to it.
+
+    Example:
+        >>> study = session.compare(request, prompt=["It jumps.", "It sleeps."], seed=[1, 2, 3])  # doctest: +SKIP
+        >>> study.estimate, study.warnings  # doctest: +SKIP
+        >>> study.submit().wait()  # doctest: +SKIP
+        >>> study.vote(("A", 1), ("B", 1), "left", judge="ann")  # doctest: +SKIP
+        >>> study.tally()  # doctest: +SKIP
+    """
+
+    def __init__(self, session: Session, design: Design, row: StudyRow) -> None:
+        self.session = session
+        self.design = design
+        self._row = row
+        self._requests = [
+            (variant, seed, variant.request.replace(seed=seed)) for variant in design.variants for seed in design.seeds
+        ]
+        self._fingerprints = [request.fingerprint for _, _, request in self._requests]
+
+    # --- what it is ---------------------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """``x1:`` and a hash of what is compared; the same definition has the same id."""
+        return self._row.id
+
+    @property
+    def name(self) -> str:
+        """What its author calls it; may be empty."""
+        return self._row.name
+
+    @property
+    def votes_planned(self) -> int:
+        """Decided votes on each pair, fixed beforehand; only then there is a verdict."""
+        return self._row.votes
+
+    @property
+    def baseline(self) -> VideoRequest:
+        """What the variants have in common."""
+        return self.design.baseline
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """What is compared."""
+        return self.design.variants
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Each variant runs once with each."""
+        return self.design.seeds
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Labels of every two variants."""
+        return self.design.pairs
+
+    # --- its runs -----------------------------------------------------------------------------------------------
+
+    def _takes(self) -> list[list[RunState]]:
+        """Return each cell's runs, the newest first."""
+        identity = self.session.endpoint.identity
+        return [self.session.ledger.samples(fingerprint, identity) for fingerprint in self._fingerprints]
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Variants × seeds, with their runs; all seeds of the first variant come first."""
+        return tuple(
+            Cell(variant, seed, request, self.session.run(shown.run_id) if (shown := _shown(takes)) else None)
+            for (variant, seed, request), takes in zip(self._requests, self._takes(), strict=True)
+        )
+
+    def cell(self, label: str, seed: int) -> Cell:
+        """Return one cell.
+
+        Raises:
+            ConfigError: If there is no such variant or seed.
+        """
+        for cell in self.cells:
+            if cell.key == (label, seed):
+                return cell
+        labels = ", ".join(variant.label for variant in self.variants)
+        raise ConfigError(f"({label!r}, {seed!r}) is no cell of this study; variants {labels}, seeds {self.seeds}.")
+
+    @property
+    def videos(self) -> dict[Key, Video]:
+        """The videos that are there, by label and seed."""
+        return {cell.key: cell.video for cell in self.cells if cell.video}
+
+    def _missing(self) -> list[Cell]:
+        return [cell for cell in self.cells if not cell.run or self.session.is_sent_by_nobody(cell.run.state)]
+
+    @property
+    def estimate(self) -> StudyEstimate:
+        """What it still costs to submit, for the whole of what is missing."""
+        missing = self._missing()
+        budget, spent, prices = self.session.price(cell.request for cell in missing)
+        return StudyEstimate(
+            missing=len(missing),
+            cells=len(self._requests),
+            seconds=sum(cell.request.seconds for cell in missing),
+            money=Money.total(price for price in prices if price),
+            unknown=prices.count(None),
+            budget=budget,
+            spent=spent,
+            is_simulated=self.session.is_simulated,
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What this comparison cannot show, in sentences; also what its runs brought to light."""
+        cells = self.cells
+        takes = [
+            f"{cell}: take {cell.run.state.take} is shown; a sample chosen after seeing another is not chance."
+            for cell, found in zip(cells, self._takes(), strict=True)
+            if cell.run and sum(1 for state in found if state.phase not in _WITHOUT_VIDEO) > 1
+        ]
+        rewritten = {cell.key: cell.video.actual_prompt for cell in cells if cell.video and cell.video.actual_prompt}
+        before = self.design.warnings(self.votes_planned)
+        return (*before, *after_the_runs(self.variants, rewritten), *takes)
+
+    def submit(self, *, confirm: bool = False, allow: str | tuple[str, ...] = ()) -> Experiment:
+        """Submit every cell that has no run, all or none, and go on with those that are under way.
+
+        What failed is not sent again by itself: `again` does that for one cell.
+
+        Args:
+            confirm: Whether a price of the whole above the session's `confirm_above` is meant.
+            allow: Fields whose *wasteful* problems are accepted, or ``"all"``; ``"price"`` accepts an unknown price.
+
+        Raises:
+            RequestError: If any cell must be held back, with all their problems; nothing was sent.
+            BudgetError: If the budget does not cover the whole, or it was not confirmed; nothing was sent.
+        """
+        missing = self._missing()
+        self._check(missing, (allow,) if isinstance(allow, str) else tuple(allow))
+        orders = [(cell.request, cell.run.state.take if cell.run else 1) for cell in missing]
+        self.session.submit_all(orders, allow=allow, confirm=confirm)
+        sent = {request.fingerprint for request, _ in orders}
+        self.session.follow(
+            cell.run
+            for cell in self.cells
+            if cell.run and cell.run.state.is_live and cell.request.fingerprint not in sent
+        )
+        return self
+
+    def _check(self, cells: list[Cell], allowed: tuple[str, ...]) -> None:
+        """Gather the problems of all cells; the same one in several cells is one line."""
+        held: dict[str, list[Cell]] = {}
+        problems: list[object] = []
+        for cell in cells:
+            try:
+                cell.request.check(self.session.place, allow=allowed)
+            except RequestError as error:
+                for problem in error.problems:
+                    held.setdefault(str(problem), []).append(cell)
+                    problems.append(problem)
+        if held:
+            lines = [f"{', '.join(map(str, where))}: {text}" for text, where in held.items()]
+            raise RequestError(
+                f"nothing was sent, {len({c.key for w in held.values() for c in w})} of {len(cells)} cells cannot be:\n"
+                + "\n".join(lines),
+                problems,
+            )
+
+    def again(self, label: str, seed: int, *, confirm: bool = False, allow: str | tuple[str, ...] = ()) -> Run:
+        """Make one failed cell again, as a new take; it costs.
+
+        Raises:
+            ConfigError: If the cell has not failed: another sample of what worked would be a choice, not chance.
+        """
+        cell = self.cell(label, seed)
+        if cell.run is None:
+            raise ConfigError(f"{cell} was not submitted yet; study.submit() does that.")
+        if not cell.has_failed and cell.run.state.phase is not RunPhase.AMBIGUOUS:
+            raise ConfigError(
+                f"{cell} has not failed: it is {cell.state}. To see more of the chance in it, add a seed to the study."
+            )
+        return cell.run.again(confirm=confirm, allow=allow)
+
+    # --- following ----------------------------------------------------------------------------------------------
+
+    def wait(self, timeout_s: float | None = None) -> Experiment:
+        """Block until every submitted cell is over; what failed shows in its cell.
+
+        Args:
+            timeout_s: Real seconds to wait at most; None waits as long as it takes.
+
+        Raises:
+            StillRunningError: If the time is over; the runs go on.
+        """
+        limit = None if timeout_s is None else time.monotonic() + timeout_s
+        for run in self._runs():
+            try:
+                run.wait(None if limit is None else max(0.0, limit - time.monotonic()))
+            except RunError:
+                continue
+            except StillRunningError as error:
+                raise StillRunningError(f"{self._progress()}; study.wait() waits again ({error})") from None
+        return self
+
+    def __await__(self) -> Generator[Any, None, Experiment]:
+        return self._gathered().__await__()
+
+    async def _gathered(self) -> Experiment:
+        await gather(self._runs())
+        return self
+
+    def _runs(self) -> list[Run]:
+        runs = [cell.run for cell in self.cells if cell.run]
+        if not runs:
+            raise ConfigError("nothing of this study is submitted; study.submit() does that.")
+        return runs
+
+    def _progress(self) -> str:
+        return ", ".join(f"{count} {state}" for state, count in Counter(cell.state for cell in self.cells).items())
+
+    # --- judging ------------------------------------------------------------------------------------------------
+
+    def vote(
+        self,
+        left: Key,
+        right: Key,
+        choice: Literal["left", "tie", "right"],
+        *,
+        judge: str = "",
+        note: str = "",
+        is_blind: bool = False,
+    ) -> Judgement:
+        """Say which of two videos is better; the same judge's newer vote on the same two counts.
+
+        Args:
+            left: Label and seed of the video on the left.
+            right: The same for the right; of the same seed.
+            choice: ``"left"``, ``"right"`` or ``"tie"``.
+            judge: Who says so.
+            note: Why, in the judge's own words.
+            is_blind: Whether sides were drawn and labels hidden (`ballot`).
+
+        Raises:
+            ConfigError: If these two cannot be compared, or one has no video.
+        """
+        if choice not in ("left", "tie", "right"):
+            raise ConfigError(f"choice={choice!r} is none; 'left', 'tie' or 'right' is.")
+        if left[0] == right[0] or left[1] != right[1]:
+            raise ConfigError(f"{left} and {right}: compare two variants with the same seed.")
+        runs = {"left": self._seen(left), "right": self._seen(right)}
+        return self._judge("vote", judge=judge, note=note, choice=choice, is_blind=is_blind, **runs)
+
+    def rate(self, cell: Key, stars: int, *, judge: str = "", note: str = "") -> Judgement:
+        """Give a video one to five stars; the same judge's newer rating counts.
+
+        Raises:
+            ConfigError: If there is no such video, or the stars are not 1 to 5.
+        """
+        if stars not in (1, 2, 3, 4, 5) or isinstance(stars, bool):
+            raise ConfigError(f"stars={stars!r} is no rating; whole numbers from 1 to 5 are.")
+        return self._judge("rating", judge=judge, note=note, stars=stars, left=self._seen(cell))
+
+    def undo(self, judge: str = "") -> Judgement | None:
+        """Take back a judge's last word that still stands; None where there is none. It stays on record."""
+        mine = [each for each in standing(self.judgements) if each.judge == judge.strip()]
+        return self._judge("undo", judge=judge, undoes=mine[-1].id) if mine else None
+
+    def _judge(self, kind: Literal["vote", "rating", "undo"], *, judge: str, **said: Any) -> Judgement:
+        judgement = Judgement(
+            id=secrets.token_hex(6),
+            at=self.session.clock.now(),
+            judge=judge.strip(),
+            kind=kind,
+            study=self.id,
+            planned=self.votes_planned,
+            **said,
+        )
+        self.session.studybook.judge(judgement)
+        return judgement
+
+    def _seen(self, key: Key) -> str:
+        cell = self.cell(*key)
+        if cell.video is None or cell.run is None:
+            raise ConfigError(f"{cell} has no video to judge: it is {cell.state}.")
+        return cell.run.id
+
+    @property
+    def judgements(self) -> tuple[Judgement, ...]:
+        """Everything that was said of the cells' runs, in order, also what was undone, replaced, or said elsewhere."""
+        return self.session.studybook.judgements(state.run_id for takes in self._takes() for state in takes)
+
+    def tally(self) -> Tally:
+        """Count the judgements: one verdict for each pair of variants."""
+        cells = {cell.run.id: cell.key for cell in self.cells if cell.run}
+        return tally(self.judgements, cells, self.pairs, self.votes_planned)
+
+    def ballot(self, judge: str = "") -> Ballot | None:
+        """Draw the next two videos for a judge: of one seed, fewest votes first, sides at random.
+
+        Returns:
+            None when this judge has judged every two videos that are there, or no pair needs more votes.
+        """
+        judge = judge.strip()
+        runs = {cell.key: cell.run.id for cell in self.cells if cell.run and cell.video}
+        labels = {run_id: label for (label, _), run_id in runs.items()}
+        votes = [
+            (each.judge, frozenset((each.left, each.right)))
+            for each in standing(self.judgements)
+            if each.kind == "vote" and {each.left, each.right} <= labels.keys()
+        ]
+        mine = Counter(frozenset(labels[run_id] for run_id in both) for who, both in votes if who == judge)
+        cast = Counter(both for _, both in votes)
+        needs_more = {(each.left, each.right) for each in self.tally().verdicts if each.p_value is None}
+        open_pairs: list[tuple[tuple[int, int], Key, Key]] = []
+        for (left, right), seed in itertools.product(sorted(needs_more), self.seeds):
+            both = frozenset(runs.get((label, seed), "") for label in (left, right))
+            if "" not in both and (judge, both) not in votes:
+                open_pairs.append(((mine[frozenset((left, right))], cast[both]), (left, seed), (right, seed)))
+        if not open_pairs:
+            return None
+        fewest = min(count for count, _, _ in open_pairs)
+        sides = list(_BY_CHANCE.choice([keys for count, *keys in open_pairs if count == fewest]))
+        _BY_CHANCE.shuffle(sides)
+        return Ballot(sides[0], sides[1], judge, mine.total(), len(open_pairs))
+
+    # --- how it is shown ----------------------------------------------------------------------------------------
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a dict of plain values each cell."""
+        return [
+            {"variant": cell.variant.label, "changes": cell.variant.name, "seed": cell.seed, "state": cell.state}
+            | (row(cell.run.state) if cell.run else {})
+            for cell in self.cells
+        ]
+
+    def __repr__(self) -> str:
+        title = f"Experiment({self.name or self.id}: {len(self.variants)} variants × {len(self.seeds)} seeds"
+        names = [f"{variant.label}  {variant.name}" for variant in self.variants]
+        head = ("seed", *(variant.label for variant in self.variants))
+        states = {cell.key: cell.state for cell in self.cells}
+        rows = [(str(seed), *(states[variant.label, seed] for variant in self.variants)) for seed in self.seeds]
+        votes = [str(verdict) for verdict in self.tally().verdicts if verdict.by_judge]
+        return "\n".join([f"{title}, {self.votes_planned} votes a pair)", *names, tables.as_text(head, rows), *votes])
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        head = ("variant", "", *(f"seed {seed}" for seed in self.seeds))
+        states = {cell.key: cell.state for cell in self.cells}
+        rows = [
+            (variant.label, variant.name, *(states[variant.label, seed] for seed in self.seeds))
+            for variant in self.variants
+        ]
+        votes = " ".join(str(verdict) for verdict in self.tally().verdicts if verdict.by_judge)
+        return {"text/plain": repr(self), "text/html": tables.as_html(head, rows, above=self.name, below=votes)}
+
+
+def declare(
+    session: Session, baseline: VideoRequest, axes: Mapping[str, Any], *, name: str = "", votes: int | None = None
+) -> Experiment:
+    """Write a comparison down and return it; what `session.compare` does."""
+    if votes is not None and (not isinstance(votes, int) or isinstance(votes, bool) or votes < 1):
+        raise ConfigError(f"votes={votes!r} is no number of votes; whole numbers from 1 are.")
+    design = Design.of(baseline, axes)
+    for request in (baseline, *(variant.request for variant in design.variants)):
+        session.keep(request)
+    row = session.studybook.declare(
+        design.id, design.to_record(), at=session.clock.now(), name=name.strip(), votes=votes, default=VOTES
+    )
+    return Experiment(session, design, row)
+
+
+def bring_back(session: Session, wanted: str) -> Experiment:
+    """Return a declared comparison by id or name; what `session.study` does."""
+    row = session.studybook.find(wanted)
+    try:
+        return Experiment(session, Design.from_record(row.definition, session.find_input), row)
+    except (KeyError, TypeError) as error:
+        raise LedgerError(f"study {wanted!r} cannot be read ({error!r}); declare it anew.") from error
+
+
+def _shown(takes: list[RunState]) -> RunState | None:
+    """Choose the take that a cell shows."""
+    return next((state for state in takes if state.phase not in _WITHOUT_VIDEO), takes[0] if takes else None)
