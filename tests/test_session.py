@@ -11,11 +11,16 @@ import textwrap
 import wave
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import wan_nb as wan
 from tests.conftest import SMALL, make_picture
+from tests.waiting import until
+from wan_nb import follow
+from wan_nb.client import Client
+from wan_nb.clock import Clock
 from wan_nb.errors import (
     AmbiguousError,
     BudgetError,
@@ -26,7 +31,7 @@ from wan_nb.errors import (
     StillRunningError,
     TaskFailedError,
 )
-from wan_nb.record import RunPhase
+from wan_nb.record import RunPhase, RunState
 from wan_nb.simulator import Fault, Scenario
 from wan_nb.video import probe
 
@@ -355,3 +360,24 @@ def test_opening_is_quick(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.strip() == "[]"
+
+def test_taken_up_twice_fetched_once(tmp_path: Path, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening a folder takes its runs up, and so does resume(): two at once must not write one file."""
+    with wan.simulated(tmp_path / "runs", speed=600, scenario=SMALL) as session:
+        request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+        ids = [session.submit(request.replace(seed=seed)).id for seed in (1, 2)]
+        until(lambda: all(session.run(each).state.task_id for each in ids))
+    fetched: list[str] = []
+    bring_home = follow.bring_home
+
+    async def counted(client: Client, clock: Clock, state: RunState, *rest: Any) -> None:
+        fetched.append(state.run_id)
+        await bring_home(client, clock, state, *rest)
+
+    monkeypatch.setattr(follow, "bring_home", counted)
+    with wan.simulated(tmp_path / "runs", speed=600, scenario=SMALL) as session:
+        for _ in range(5):
+            session.resume()
+        for each in ids:
+            session.run(each).wait(timeout_s=30)
+    assert sorted(fetched) == sorted(ids)

@@ -261,6 +261,8 @@ class Follower:
             self.others[state.run_id] = state
             return
         self.others.pop(state.run_id, None)
+        if state.run_id in self.busy or state.run_id in self.schedule.watches:
+            return  # somebody else took it up while this one asked for the watch
         self._follow(state)  # however old: only the service's own word makes it expired, not a clock
 
     async def _expire(self, state: RunState) -> None:
@@ -338,7 +340,7 @@ class Follower:
             state = await self._record(state.run_id, "observed", **self._observation(state, snapshot))
         if snapshot.status.is_terminal:
             self.schedule.drop(state.run_id)
-        if snapshot.status is TaskStatus.SUCCEEDED:
+        if snapshot.status is TaskStatus.SUCCEEDED and state.run_id not in self.busy:
             self.busy.add(state.run_id)
             self.engine.spawn(self._fetch(state, snapshot))
 
