@@ -29,6 +29,9 @@ from wan_nb.variants import Design, Variant, after_the_runs
 from wan_nb.votes import Judgement, Tally
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from wan_nb.measures import MeasureTable
     from wan_nb.session import Session
 
 VOTES = 20
@@ -456,6 +459,22 @@ class Experiment:
             | (row(cell.run.state) if cell.run else {})
             for cell in self.cells
         ]
+
+    def measures(self) -> MeasureTable:
+        """Measure every video that is there: likeness to the asked frames, motion, flicker (`wan_nb.measures`)."""
+        from wan_nb import measures
+
+        return measures.of_videos(self.videos)
+
+    def contact_sheet(self, *, width: int = 1400) -> Image:
+        """Return it as one picture to print or send: four frames of each video, labels and prompts in full.
+
+        Args:
+            width: Pixels, at least 600.
+        """
+        from wan_nb import sheets
+
+        return sheets.contact_sheet(self, width=width)
 
     def __repr__(self) -> str:
         title = f"Experiment({self.name or self.id}: {len(self.variants)} variants × {len(self.seeds)} seeds"

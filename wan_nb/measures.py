@@ -10,15 +10,17 @@ never into them.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from wan_nb import tables
 from wan_nb.errors import VideoError
 from wan_nb.pixels import plain
 from wan_nb.video import opened, upright
@@ -26,11 +28,15 @@ from wan_nb.video import opened, upright
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from wan_nb.run import Video
+
 SIDE = 160
 """Longer side, in pixels, at which frames are measured."""
 
 _WINDOW = 7  # pixels of a side, as in the paper on SSIM with even weights
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+
+_MEASURED: dict[tuple[str, ...], Measures] = {}
 
 Plane = NDArray[np.float32]
 
@@ -59,6 +65,45 @@ class Measures:
         likes = ((self.first_likeness, "first"), (self.last_likeness, "last"))
         words = [f"{name} frame {value:.2f} alike" for value, name in likes if value is not None]
         return ", ".join([*words, f"motion {self.motion:.1f} %/s", f"flicker {self.flicker:.2f} %"])
+
+
+class Measured(NamedTuple):
+    """The measures of one video of a study."""
+
+    label: str
+    """Variant."""
+    seed: int
+    """Seed."""
+    measures: Measures
+    """What was measured."""
+
+
+class MeasureTable(tuple[Measured, ...]):
+    """The measures of a study, one row a video; shows itself as a table."""
+
+    __slots__ = ()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return plain values, a dict each video."""
+        return [{"label": each.label, "seed": each.seed, **asdict(each.measures)} for each in self]
+
+    def _cells(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        head = ("variant", "seed", "first frame alike", "last frame alike", "motion, %/s", "flicker, %")
+        lines = [(each.label, str(each.seed), *_said(each.measures)) for each in self]
+        asked = [n for n in range(len(head)) if not lines or any(line[n] for line in lines)]
+        return tuple(head[n] for n in asked), [tuple(line[n] for n in asked) for line in lines]
+
+    def __repr__(self) -> str:
+        return tables.as_text(*self._cells())
+
+    def _repr_html_(self) -> str:
+        return tables.as_html(*self._cells(), below="Measured from the frames, not judged: see wan.Measures.")
+
+
+def _said(found: Measures) -> tuple[str, ...]:
+    """Say the four numbers for a table; what was not asked is empty."""
+    likes = tuple("" if value is None else f"{value:.2f}" for value in (found.first_likeness, found.last_likeness))
+    return (*likes, f"{found.motion:.1f}", f"{found.flicker:.2f}")
 
 
 def measure(video: str | os.PathLike[str] | Any, first: Image | None = None, last: Image | None = None) -> Measures:
@@ -92,6 +137,27 @@ def measure(video: str | os.PathLike[str] | Any, first: Image | None = None, las
             motion=_motion(planes, fps),
             flicker=_flicker(planes, fps),
         )
+
+
+def of_videos(videos: Mapping[tuple[str, int], Video]) -> MeasureTable:
+    """Measure the videos of a study against the frames that each was asked for; each file is decoded once a kernel.
+
+    Args:
+        videos: By the variant's label and the seed.
+    """
+    return MeasureTable(Measured(label, seed, _of_video(video)) for (label, seed), video in videos.items())
+
+
+def _of_video(video: Video) -> Measures:
+    """Measure a video of ours, unless the same file was measured against the same frames before."""
+    asked = [video.run.request.first_frame, video.run.request.last_frame]
+    saved = video.run.state.file
+    key = (saved.sha256 if saved else "", *(medium.sha256 if medium else "" for medium in asked))
+    if not saved or key not in _MEASURED:
+        # a frame that was given as an address is not here to compare with
+        first, last = (medium.picture() if medium and medium.sha256 else None for medium in asked)
+        _MEASURED[key] = measure(video.path, first, last)
+    return _MEASURED[key]
 
 
 def likeness(shown: Image, asked: Image) -> float:

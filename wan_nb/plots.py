@@ -1,4 +1,4 @@
-"""Figures of sizes: how far outputs drift, which sizes there are, how rules differ.
+"""Figures: of sizes (how far outputs drift, which there are, how rules differ) and of studies (votes, measures, price).
 
 Plain values in, a `Figure` out; nothing here touches pyplot or its state, so a figure can be made on any thread and
 shows itself on a cell's last line. Matplotlib is loaded when this module is.
@@ -7,8 +7,9 @@ shows itself on a cell's last line. Matplotlib is loaded when this module is.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.figure
 import numpy as np
@@ -20,8 +21,13 @@ from wan_nb.boxes import Ratio, read_ratio
 from wan_nb.geometry import DOCUMENTED_RULE, RULES, TIER_AREA, Size, predict, tier_area
 from wan_nb.sizes import lattice
 
+if TYPE_CHECKING:
+    from wan_nb.measures import Measured
+    from wan_nb.votes import Verdict
+
 _COLOURS = ("#0b6bcb", "#c2410c", "#2e7d32", "#7b3fb5", "#8a6d00")
 _NAMED = ("1:3", "9:21", "1:2", "9:16", "2:3", "3:4", "4:5", "1:1", "5:4", "4:3", "3:2", "16:9", "2:1", "21:9", "3:1")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 _SOFT = "#767676"
 
 
@@ -132,7 +138,113 @@ def plot_lattice(
     return figure
 
 
+def plot_tally(verdicts: Iterable[Verdict]) -> Figure:
+    """Draw the share of votes for the first variant of each pair: a dot with its 95 % interval, and the even split.
+
+    A full dot has the number of votes that was fixed beforehand, a hollow one has fewer and tells nothing yet.
+
+    Args:
+        verdicts: One a pair: ``study.tally().verdicts``.
+    """
+    rows = list(verdicts)
+    figure = Figure(figsize=(8.6, 0.55 * len(rows) + 1.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.axvline(50, color=_SOFT, linewidth=1, linestyle="--", zorder=1)
+    for at, each in enumerate(rows):
+        score = f"n = {each.decided} ({each.wins} : {each.losses})" + (f", {each.ties} tied" if each.ties else "")
+        if each.rate is None:
+            axes.text(50, at, " no votes yet ", ha="center", va="center", color=_SOFT, backgroundcolor="white")
+        else:
+            axes.plot([100 * each.low, 100 * each.high], [at, at], color=_COLOURS[0], linewidth=2.5)
+            face = "white" if each.p_value is None else _COLOURS[0]
+            axes.plot([100 * each.rate], [at], "o", color=_COLOURS[0], markersize=9, markerfacecolor=face, zorder=3)
+        few = f"\nno verdict yet: {each.planned} planned" if each.p_value is None else ""
+        axes.text(102, at, score + few, va="center", fontsize=9)
+    axes.set(
+        xlim=(0, 100),
+        ylim=(max(1, len(rows)) - 0.5, -0.5),
+        xlabel="votes for the first of the pair, % of those decided",
+    )
+    axes.set_yticks(range(len(rows)), [f"{each.left} against {each.right}" for each in rows])
+    axes.set_title("Preferred, with 95 % intervals", loc="left", fontsize=12)
+    axes.grid(axis="x", color="#e4e4e4", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def plot_measures(rows: Iterable[Measured]) -> Figure:
+    """Draw what was measured: a dot for each video, a line for each seed, a bar at each variant's median.
+
+    Args:
+        rows: ``study.measures()``.
+    """
+    rows = list(rows)
+    named = (("first_likeness", "first frame alike, 0–1", 1.0), ("last_likeness", "last frame alike, 0–1", 1.0),
+             ("motion", "motion, % a second", 10.0), ("flicker", "flicker, %", 1.0))  # fmt: skip
+    panels = [
+        (title, least, [(each.label, each.seed, getattr(each.measures, name)) for each in rows])
+        for name, title, least in named
+    ]
+    return _by_variant("Measured from the frames", panels)
+
+
+def plot_study_cost(rows: Iterable[Mapping[str, Any]]) -> Figure:
+    """Draw what each variant costs by list price and how long it took: a dot for each video, a bar at the median.
+
+    Args:
+        rows: ``study.rows()``: of each, ``variant``, ``seed``, ``cost`` with ``currency``, and ``took_s``, which are
+            seconds of the service's clock; what is not known is left out.
+    """
+    rows = list(rows)
+    currency = " and ".join(sorted({row["currency"] for row in rows if row.get("currency")}))
+    panels = [
+        (title, 0.0, [(row["variant"], row["seed"], row.get(name)) for row in rows])
+        for title, name in ((f"list price of a video, {currency}", "cost"), ("from submitted to done, s", "took_s"))
+    ]
+    return _by_variant("Price and time", panels)
+
+
 # --- how it is drawn --------------------------------------------------------------------------------------------------
+
+
+def _by_variant(title: str, panels: Sequence[tuple[str, float, Sequence[tuple[str, int, float | None]]]]) -> Figure:
+    """Draw (variant, seed, value) points, a panel for each kind of value that is there: equal seeds are joined.
+
+    A panel has its name and the least top of its axis: what hardly differs should look so.
+    """
+    panels = [panel for panel in panels if any(value is not None for _, _, value in panel[2])]
+    labels = sorted({label for _, _, points in panels for label, _, _ in points})
+    seeds = sorted({seed for _, _, points in panels for _, seed, _ in points})
+    figure = Figure(figsize=(2.9 * max(1, len(panels)) + 1.3 * (len(seeds) > 1), 3.2), layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12)
+    for number, (name, least, points) in enumerate(panels):
+        axes = figure.add_subplot(1, len(panels), number + 1)
+        known = [(label, seed, value) for label, seed, value in points if value is not None]
+        _join_seeds(axes, known, labels, seeds)
+        axes.set(xlim=(-0.5, len(labels) - 0.5), ylim=(0, max(least, *(value for _, _, value in known)) * 1.06))
+        axes.set_xticks(range(len(labels)), labels)
+        axes.set_title(name, loc="left", fontsize=10)
+        axes.grid(axis="y", color="#e4e4e4", linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    if panels and len(seeds) > 1:
+        handles, names = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles[:8], names[:8], loc="outside right upper", frameon=False, fontsize=9)
+    return figure
+
+
+def _join_seeds(
+    axes: Axes, points: Sequence[tuple[str, int, float]], labels: Sequence[str], seeds: Sequence[int]
+) -> None:
+    """Draw a line and a mark of its own for each seed, and each variant's median."""
+    for number, seed in enumerate(seeds):
+        mine = sorted((labels.index(label), value) for label, of, value in points if of == seed)
+        axes.plot([at for at, _ in mine], [value for _, value in mine], color="#9a9a9a", linewidth=0.9,
+                  marker=_MARKERS[number % len(_MARKERS)], markerfacecolor=_COLOURS[0], markeredgecolor="white",
+                  markersize=6.5, zorder=3, label=f"seed {seed}")  # fmt: skip
+    for at, label in enumerate(labels):
+        if values := [value for each, _, value in points if each == label]:
+            axes.plot([at - 0.32, at + 0.32], [np.median(values)] * 2, color="#1a1a1a", linewidth=2.2, zorder=2)
 
 
 def _panels(count: int, *, width: float, height: float) -> tuple[Figure, list[Axes]]:

@@ -1,0 +1,217 @@
+"""A contact sheet of a study as one picture: a row for each variant, a column for each seed, all words in full.
+
+What is drawn is given as plain rows (`draw`); `contact_sheet` makes the rows of an experiment. The letters are
+matplotlib's DejaVu Sans, which is everywhere where this package is; Chinese and Japanese need a font of the machine,
+and where it has none the sheet says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageDraw, ImageFont
+
+from wan_nb import video
+
+if TYPE_CHECKING:
+    from wan_nb.compare import Cell, Experiment
+
+WIDTH = 1400
+"""Pixels of a sheet, unless said otherwise."""
+
+_EDGE, _GAP = 28, 14
+_INK, _SOFT, _EMPTY = "#1a1a1a", "#606060", "#eeeeee"
+_MOST_COLUMNS, _WIDEST = 6, 460
+_DENSE = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
+_DENSE_FONTS = ("Noto Sans CJK", "Source Han Sans", "PingFang", "Hiragino Sans", "Microsoft YaHei", "SimHei",
+                "WenQuanYi", "Droid Sans Fallback", "Arial Unicode")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One place of a sheet."""
+
+    label: str
+    """What stands over it: ``"seed 1"``."""
+    path: Path | None = None
+    """The video; None where there is none."""
+    word: str = ""
+    """What stands there instead of a video."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One variant of a sheet."""
+
+    title: str
+    """Its head, in bold."""
+    text: str
+    """What stands under its videos: the prompt, in full."""
+    shots: tuple[Shot, ...]
+    """Its places, from the left."""
+
+
+def contact_sheet(experiment: Experiment, *, width: int = WIDTH) -> Image.Image:
+    """Return a study as one picture to print, send or pin up: four frames of each video, labels and prompts.
+
+    Args:
+        experiment: The study, finished or not: what is missing has its state in words.
+        width: Pixels of the sheet, at least 600; its height follows.
+    """
+    cells = experiment.cells
+    rows = [
+        Row(
+            title=f"{variant.label}   {variant.name}",
+            text=variant.request.prompt or "",
+            shots=tuple(_shot(cell) for cell in cells if cell.variant.label == variant.label),
+        )
+        for variant in experiment.variants
+    ]
+    base, count = experiment.baseline, len(experiment.seeds)
+    seeds = f"{count} seed" + ("" if count == 1 else "s")
+    note = f"{base.model}, {len(rows)} variants × {seeds}; of each video four frames, first to last"
+    if experiment.session.is_simulated:
+        note += "; simulated"
+    return draw(experiment.name or "Comparison", note, rows, width=width)
+
+
+def _shot(cell: Cell) -> Shot:
+    made = cell.video
+    if made is None:
+        return Shot(f"seed {cell.seed}", None, cell.state)
+    return Shot(f"seed {cell.seed} · {made.size} · {made.duration_s:.1f} s", made.path)
+
+
+def draw(title: str, note: str, rows: Sequence[Row], *, width: int = WIDTH) -> Image.Image:
+    """Return rows of videos with their words as one picture; nothing is cut, long words are broken.
+
+    Args:
+        title: Head of the sheet.
+        note: A line under it.
+        rows: What to show.
+        width: Pixels, at least 600.
+    """
+    width = max(600, width)
+    inner = width - 2 * _EDGE
+    everything = "".join([title, note, *(row.title + row.text for row in rows)])
+    if _DENSE.search(everything) and not _dense_font():
+        note += "; letters shown as boxes have no font on this machine"
+    blocks = [_words(title, inner, 30, bold=True), _words(note, inner, 17, _SOFT)]
+    most = max([1, *(len(each.shots) for each in rows)])
+    for row in rows:
+        blocks += [_rule(inner), _words(row.title, inner, 21, bold=True)]
+        columns = -(-most // -(-most // _MOST_COLUMNS))  # as few lines as may be, evenly filled
+        side = min(_WIDEST, (inner - (columns - 1) * _GAP) // columns)
+        for start in range(0, len(row.shots), columns):
+            blocks.append(_side_by_side([_place(shot, side) for shot in row.shots[start : start + columns]]))
+        if row.text:
+            blocks.append(_words(row.text, min(inner, 1100), 17))
+    height = sum(block.height + _GAP for block in blocks) - _GAP
+    sheet = Image.new("RGB", (width, height + 2 * _EDGE), "white")
+    top = _EDGE
+    for block in blocks:
+        sheet.paste(block, (_EDGE, top))
+        top += block.height + _GAP
+    return sheet
+
+
+def _place(shot: Shot, side: int) -> Image.Image:
+    """Return one video as frames under its label, or the words that stand in for it."""
+    label = _words(shot.label, side, 15, _SOFT)
+    if shot.path is None:
+        shown = Image.new("RGB", (side, side * 9 // 16), _EMPTY)
+        word = _words(shot.word, side - 2 * _GAP, 15, _SOFT, ground=_EMPTY)
+        if word.height + 2 * _GAP > shown.height:
+            shown = shown.resize((side, word.height + 2 * _GAP))
+        shown.paste(word, (_GAP, (shown.height - word.height) // 2))
+    else:
+        shown = _frames(shot.path, side)
+    place = Image.new("RGB", (side, label.height + 4 + shown.height), "white")
+    place.paste(label, (0, 0))
+    place.paste(shown, (0, label.height + 4))
+    return place
+
+
+def _frames(path: Path, side: int) -> Image.Image:
+    """Return four frames, two by two; those of a tall video side by side."""
+    info = video.probe(path)
+    taken = video.frames(path, min(4, info.frames))
+    columns = min(len(taken), 2 if info.size.height < 1.4 * info.size.width else 4)
+    width = (side - 2 * (columns - 1)) // columns
+    height = max(1, round(width * info.size.height / info.size.width))
+    lines = -(-len(taken) // columns)
+    shown = Image.new("RGB", (side, lines * (height + 2) - 2), "white")
+    for number, picture in enumerate(taken):
+        small = picture.resize((width, height), Image.Resampling.LANCZOS)
+        shown.paste(small, (number % columns * (width + 2), number // columns * (height + 2)))
+    return shown
+
+
+def _side_by_side(places: Sequence[Image.Image]) -> Image.Image:
+    width = sum(each.width + _GAP for each in places) - _GAP
+    line = Image.new("RGB", (width, max(each.height for each in places)), "white")
+    left = 0
+    for each in places:
+        line.paste(each, (left, 0))
+        left += each.width + _GAP
+    return line
+
+
+def _rule(width: int) -> Image.Image:
+    line = Image.new("RGB", (width, 7), "white")
+    line.paste("#c8c8c8", (0, 6, width, 7))
+    return line
+
+
+# --- letters ----------------------------------------------------------------------------------------------------------
+
+
+def _words(
+    text: str, width: int, size: int, ink: str = _INK, *, bold: bool = False, ground: str = "white"
+) -> Image.Image:
+    """Return a text as a picture, broken into lines that fit."""
+    font = _font(size, bold, bool(_DENSE.search(text)))
+    lines = [line for part in text.splitlines() or [""] for line in _broken(part, font, width)]
+    high = round(size * 1.4)
+    block = Image.new("RGB", (width, high * len(lines)), ground)
+    pen = ImageDraw.Draw(block)
+    for number, line in enumerate(lines):
+        pen.text((0, number * high + high * 0.8), line, fill=ink, font=font, anchor="ls")
+    return block
+
+
+def _broken(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """Break a line at spaces, between characters of scripts without them, and inside words that are too long."""
+    lines = [""]
+    for part in re.findall(rf"{_DENSE.pattern}|(?:(?!{_DENSE.pattern})\S)+|\s+", text):
+        if font.getlength(lines[-1] + part.rstrip()) <= width:
+            lines[-1] += part
+            continue
+        lines.append("")
+        for letter in part.lstrip():
+            if font.getlength(lines[-1] + letter) > width:
+                lines.append("")
+            lines[-1] += letter
+    return [line for line in lines if line.strip()] or [""]
+
+
+@lru_cache
+def _font(size: int, bold: bool, dense: bool) -> ImageFont.FreeTypeFont:
+    from matplotlib import get_data_path
+
+    own = Path(get_data_path(), "fonts", "ttf", f"DejaVuSans{'-Bold' if bold else ''}.ttf")
+    return ImageFont.truetype((dense and _dense_font()) or str(own), size)
+
+
+@lru_cache
+def _dense_font() -> str:
+    """Return a font of this machine that has Chinese and Japanese letters, or empty."""
+    from matplotlib.font_manager import fontManager
+
+    found = {entry.name: entry.fname for entry in fontManager.ttflist}
+    return next((found[name] for start in _DENSE_FONTS for name in found if name.startswith(start)), "")
