@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -73,6 +73,7 @@ class Service:
         self._studio = studio
         self._drop = drop
         self._counts = _Counts()
+        self._spans: tuple[list[Task], Mapping[str, tuple[float, float]]] = ([], {})
 
     def app(self) -> Starlette:
         """Return the app; under /api/v1 and, for gateways, under any prefix before it."""
@@ -170,7 +171,10 @@ class Service:
     def _views(self, task_id: str | None = None) -> list[tuple[Task, View]]:
         """Look at every task, or at one; those without a video get one made."""
         tasks = self._store.tasks()
-        spans = engine.schedule(tasks, self._scenario)
+        known, spans = self._spans
+        if known is not tasks:
+            spans = engine.schedule(tasks, self._scenario)
+            self._spans = (tasks, spans)
         now = self._clock.now()
         views = []
         for task in tasks if task_id is None else [task for task in tasks if task.task_id == task_id]:

@@ -17,6 +17,9 @@ from typing import Any
 
 from wan_nb.simulator.engine import Task
 
+_SETTLED_S = 3.0
+"""Seconds after which a further change gives a folder another date: the coarsest file systems count in twos."""
+
 
 class Store:
     """Tasks, inputs, uploads and results in one folder, shared with any other process.
@@ -33,6 +36,7 @@ class Store:
         for name in ("tasks", "inputs", "uploads", "results"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         self._read: dict[str, tuple[tuple[int, int, int], Task]] = {}
+        self._settled: tuple[float, list[Task]] = (0.0, [])
 
     # --- tasks ---
 
@@ -42,21 +46,28 @@ class Store:
 
     def task(self, task_id: str) -> Task | None:
         """Return the task of that id, None where there is none."""
-        return self._load(f"{task_id}.json") if _is_name(task_id) else None
+        return self._load(self.folder / "tasks" / f"{task_id}.json") if _is_name(task_id) else None
 
     def tasks(self) -> list[Task]:
-        """Return every task, in no order."""
-        names = [entry.name for entry in os.scandir(self.folder / "tasks") if entry.name.endswith(".json")]
-        return [task for name in names if (task := self._load(name)) is not None]
+        """Return every task, in no order; the same list again while nothing changes."""
+        folder = self.folder / "tasks"
+        changed = folder.stat().st_mtime  # every change moves a record into the folder or out of it
+        if changed == self._settled[0]:
+            return self._settled[1]
+        with os.scandir(folder) as entries:
+            found = [self._load(entry) for entry in entries if entry.name.endswith(".json")]
+        tasks = [task for task in found if task is not None]
+        if time.time() - changed > _SETTLED_S:
+            self._settled = (changed, tasks)
+        return tasks
 
-    def _load(self, name: str) -> Task | None:
-        path = self.folder / "tasks" / name
+    def _load(self, file: Path | os.DirEntry[str]) -> Task | None:
         try:
-            stat = path.stat()
+            stat = file.stat()
             stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
-            known = self._read.get(name)
+            known = self._read.get(file.name)
             if known is None or known[0] != stamp:
-                known = self._read[name] = (stamp, Task.from_json(json.loads(path.read_bytes())))
+                known = self._read[file.name] = (stamp, Task.from_json(json.loads(Path(file).read_bytes())))
         except FileNotFoundError:
             return None
         return known[1]
