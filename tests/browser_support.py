@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -205,7 +206,7 @@ def copy_portrait(lab: Lab) -> Path:
 def new_page(chromium: Any, *, width: int = 1280, height: int = 1000) -> Any:
     """Open an empty page with its own cookies and storage."""
     opened = chromium.new_context(viewport={"width": width, "height": height}).new_page()
-    opened.set_default_timeout(30_000)
+    opened.set_default_timeout(20_000)
     return opened
 
 
@@ -221,11 +222,24 @@ class Desk:
         number = self.page.evaluate(_ADD_CELL, [code, wait])
         return self.page.locator(f".jp-Notebook .jp-Cell[data-windowed-list-index='{number}'] .jp-Cell-outputArea")
 
+    def watch(self, cell: Any) -> None:
+        """Wait until a cell's first video has data and its time moves."""
+        cell.locator(".wan-player video").first.wait_for(state="attached")
+        self.page.wait_for_function(_MOVES, arg=cell.locator(".wan-player").first.element_handle())
+
+    @property
+    def kernel_status(self) -> str:
+        """What the front end says of the kernel: ``"idle"`` or ``"busy"``."""
+        return str(self.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status"))
+
     def save(self) -> None:
         """Write the notebook as it stands."""
         self.page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
 
 
+_MOVES = """player => { player.scrollIntoView({block: 'nearest'}); // a video that nobody sees does not play
+    const v = player.querySelector('video'); if (!v || v.readyState < 2) return false;
+    v.seenAt ??= v.currentTime; return v.currentTime !== v.seenAt; }"""
 _ADD_CELL = """async ([code, wait]) => {
     const book = window.jupyterapp.shell.currentWidget.content;
     book.model.sharedModel.addCell({cell_type: 'code', source: code});
@@ -251,6 +265,14 @@ def give(scope: Any, field: str, text: str) -> None:
     box = scope.locator(f".wan-of-{field} input[type=text]")
     box.fill(text)
     box.press("Enter")
+
+
+def choose_model(scope: Any, model: str) -> None:
+    """Choose a model in a form by its id."""
+    box = scope.locator(".wan-of-model select").last
+    option = box.locator("option").filter(has_text=re.compile(rf"(^|\s){re.escape(model)}(\s|$)"))
+    option.wait_for(state="attached")
+    box.select_option(value=option.get_attribute("value"))
 
 
 def from_form_to_video(page: Any, picture: str) -> None:
