@@ -345,7 +345,7 @@ def show(run: Run) -> None:
                 return  # somebody is there who may want to press what helps
             ends.pop()()
         handle.update({"text/plain": repr(run), "text/html": html(run)}, raw=True)
-        view.close()
+        # the view stays: a tab that was closed meanwhile missed the twin, and looks for the view when it opens again
 
     with lock:
         ends.append(run.observe(lambda _: run.session.later(guarded(replace, view.fault))))
