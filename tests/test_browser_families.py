@@ -55,11 +55,11 @@ def test_a_familys_form_ends_in_a_playing_video(
     cell.locator(".wan-submit:not([disabled])").click()
     cell.locator(".wan-status[data-phase=saved]").wait_for()
     studio.watch(cell)
-    facts = cell.locator(".wan-status dl").inner_text()
+    facts = cell.locator(".wan-status dl").text_content()
     assert sound in facts
     assert cell.locator(".wan-fault").count() == 0
-    said = cell.locator(".wan-status .what").inner_text()
+    said = cell.locator(".wan-status .what").text_content()
     assert f"{model} · {tier} ·" in said
-    sent = studio.cell("print({**form.runs[0].run.request.payload()['parameters']})").inner_text()
+    sent = studio.cell("print({**form.runs[0].run.request.payload()['parameters']})").text_content()
     for field, word in choices.items():
         assert f"'{field.replace('-', '_')}': { ({'off': False}.get(word, word))!r}" in sent

@@ -78,7 +78,7 @@ def meet(studio: Desk, name: str, scenario: str, ends: tuple[str, str, str]) -> 
     cell.locator(".wan-submit:not([disabled])").click()
     status = cell.locator(f".wan-status[data-phase={phase}]:has(.word:text-is('{word}'))")
     status.wait_for()
-    assert said in status.inner_text()
+    assert said in status.text_content()
     assert cell.locator(".wan-fault").count() == 0
 
 
@@ -124,5 +124,5 @@ def test_a_bad_picture_is_said_beside_its_field_before_anything_is_sent(studio: 
     give(cell, "first-frame", picture)
     line = cell.locator(".wan-of-first-frame .wan-problem.refused").first
     line.wait_for()
-    assert said in line.inner_text()
+    assert said in line.text_content()
     assert cell.locator(".wan-submit").is_disabled()

@@ -48,7 +48,7 @@ def test_a_waiting_run_is_cancelled(studio: Desk) -> None:
     submit(cell)
     cell.locator(".wan-status button:has-text('Cancel')").click()
     cell.locator(".wan-status[data-phase=canceled]").wait_for()
-    assert "Nothing is billed" in cell.locator(".wan-status").inner_text()
+    assert "Nothing is billed" in cell.locator(".wan-status").text_content()
     assert not cell.locator(".wan-status button:has-text('Cancel')").is_visible()
 
 
@@ -71,7 +71,7 @@ def test_two_forms_of_a_session_keep_their_runs_apart(studio: Desk) -> None:
     for cell in (first, second):
         cell.locator(".wan-status[data-phase=saved]").wait_for()
         assert cell.locator(".wan-status").count() == 1
-    assert "sinks" in second.locator(".wan-status .said").inner_text()
+    assert "sinks" in second.locator(".wan-status .said").text_content()
 
 
 def test_the_status_goes_on_and_the_video_comes_while_a_cell_blocks(studio: Desk) -> None:
@@ -122,7 +122,7 @@ def test_a_restart_during_a_run_and_its_video_comes_all_the_same(studio: Desk) -
     again = begin(studio, "restarted", speed=10, show="(run,) = session.runs()\nrun")
     again.locator(".wan-status[data-phase=submitted]").wait_for()
     again.locator("video").first.wait_for(state="attached")
-    assert "1 run" in studio.cell("print(len(session.runs()), 'run')").inner_text()
+    assert "1 run" in studio.cell("print(len(session.runs()), 'run')").text_content()
 
 
 def reopen(studio: Desk, cell: Any, until_there: Path | None = None) -> Any:
