@@ -71,7 +71,7 @@ def test_two_forms_of_a_session_keep_their_runs_apart(studio: Desk) -> None:
     for cell in (first, second):
         cell.locator(".wan-status[data-phase=saved]").wait_for()
         assert cell.locator(".wan-status").count() == 1
-    assert "sinks" in second.locator(".wan-status .said").text_content()
+    assert "sinks" in second.locator(".wan-status").text_content()
 
 
 def test_the_status_goes_on_and_the_video_comes_while_a_cell_blocks(studio: Desk) -> None:

@@ -76,13 +76,14 @@ def phase_words(state: RunState, *, is_next: bool = False) -> PhaseWords:
     if state.phase is RunPhase.PLANNED and state.unwatched:
         return PhaseWords("not sent", "off", f"{state.unwatched}. Nothing is billed.")
     if state.is_live and state.unwatched:
-        return PhaseWords("not watched", "off", f"{state.unwatched}; session.resume() goes on with it.")
+        why = f"{state.unwatched.rstrip('.')}; session.resume() goes on with it."
+        return (
+            PhaseWords("not fetched", "bad", why)
+            if state.phase is RunPhase.SUCCEEDED
+            else PhaseWords("not watched", "off", why)
+        )
     if state.phase is RunPhase.SUBMITTED:
         return PhaseWords(_WAITING.get(state.task_status or TaskStatus.PENDING, "running"), "wait")
-    if state.phase is RunPhase.SUCCEEDED and state.unwatched:
-        return PhaseWords(
-            "not fetched", "bad", f"{state.unwatched} The service keeps it for 24 hours; session.resume() tries again."
-        )
     return _PHASES[state.phase]
 
 
