@@ -361,6 +361,7 @@ def test_opening_is_quick(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.strip() == "[]"
 
+
 def test_taken_up_twice_fetched_once(tmp_path: Path, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Opening a folder takes its runs up, and so does resume(): two at once must not write one file."""
     with wan.simulated(tmp_path / "runs", speed=600, scenario=SMALL) as session:
