@@ -59,7 +59,7 @@ ALLOWED: dict[str, set[str]] = {
     "variants": {"catalog", "chance", "media", "request"},
     "compare": {
         "history", "measures", "pricing", "record", "request", "run", "sheets", "studies", "tables", "tally",
-        "variants", "votes",
+        "variants", "votes", "widgets",
     },
     "ledger": {"journal", "pricing", "record"},
     "engine": set(),
@@ -91,7 +91,7 @@ ALLOWED: dict[str, set[str]] = {
     "simulator": {"catalog", "video"},
     "widgets": {
         "advice", "catalog", "content", "geometry", "history", "media", "pixels", "pricing", "problems", "record",
-        "request", "preview", "ratio", "repair", "run", "schedule", "session", "task", "video",
+        "request", "preview", "ratio", "repair", "run", "schedule", "session", "tables", "task", "video",
     },
 }  # fmt: skip
 """Who may import whom, beyond `FREE`: effects at the rim, values in the middle (arrows of the design)."""
@@ -101,6 +101,7 @@ INSIDE_FUNCTIONS = {
     ("request", "widgets"),
     ("preview", "widgets"),
     ("run", "widgets"),
+    ("compare", "widgets"),
     ("session", "widgets"),
     ("session", "compare"),
 }

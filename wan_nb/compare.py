@@ -8,12 +8,14 @@ study that grew by a prompt or a seed runs only what is new. What people say of 
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import secrets
 import time
 from collections import Counter
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wan_nb import tables
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from wan_nb.measures import MeasureTable
     from wan_nb.session import Session
+    from wan_nb.widgets.study import JudgeView
 
 VOTES = 20
 """Decided votes a pair, unless another number is fixed."""
@@ -485,15 +488,35 @@ class Experiment:
         votes = [str(verdict) for verdict in self.tally().verdicts if verdict.by_judge]
         return "\n".join([f"{title}, {self.votes_planned} votes a pair)", *names, tables.as_text(head, rows), *votes])
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        head = ("variant", "", *(f"seed {seed}" for seed in self.seeds))
-        states = {cell.key: cell.state for cell in self.cells}
-        rows = [
-            (variant.label, variant.name, *(states[variant.label, seed] for seed in self.seeds))
-            for variant in self.variants
-        ]
-        votes = " ".join(str(verdict) for verdict in self.tally().verdicts if verdict.by_judge)
-        return {"text/plain": repr(self), "text/html": tables.as_html(head, rows, above=self.name, below=votes)}
+    def judge(self, name: str = "") -> JudgeView:
+        """Return the view in which somebody votes blind: two videos at a time, names hidden, sides drawn at random.
+
+        Args:
+            name: Who judges.
+        """
+        from wan_nb.widgets.study import JudgeView
+
+        return JudgeView(self, name)
+
+    def to_html(self, path: str | os.PathLike[str], *, link: bool = False, budget_bytes: int | None = None) -> Path:
+        """Write one page with player, prompts, votes and settings, which works from disk and without a network.
+
+        Args:
+            path: Where to, ``.html``; what is there is replaced.
+            link: Whether the videos lie in a folder beside the page, and not inside it.
+            budget_bytes: Bytes of video that may go inside; 48 MB unless given.
+
+        Raises:
+            ConfigError: If the videos do not fit, or the page cannot be written.
+        """
+        from wan_nb.widgets import page
+
+        return page.write_page(self, path, link=link, budget_bytes=budget_bytes)
+
+    def _ipython_display_(self) -> None:
+        from wan_nb.widgets import study
+
+        study.show(self)
 
 
 def declare(

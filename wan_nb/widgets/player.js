@@ -1,8 +1,9 @@
 // Videos in step: one clock, frame by frame, any speed. Two ways in: anywidget calls `render`; a page without a kernel calls `createPlayer`
 // with clips whose `src` is there already. Nothing is fetched from anywhere.
 //
-// A clip: {key, label, width, height, fps, duration_s, has_audio, poster, ready, word, src?}. `ask(index, key)` is called when the bytes of a clip are
-// wanted; they come back through `give(index, bytes, key)`. Another key at the same place is another video.
+// A clip: {key, label, width, height, fps, duration_s, has_audio, poster, ready, word, src?, short?, blind?}. `ask(index, key)` is called when the bytes of a clip are
+// wanted; they come back through `give(index, bytes, key)`. Another key at the same place is another video. `short` is the label's
+// first word; `blind` keeps the size unsaid.
 
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2];
 const FAR_S = 0.2; // a video that is further off is not pulled: all are set anew
@@ -298,7 +299,7 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
   }
 
   function tell() {
-    const there = ready();
+    const there = ready().filter(({ clip }) => !clip.blind);
     const differ = (read) => new Set(there.map(read)).size > 1;
     const words = [];
     if (differ(({ clip }) => `${clip.width}×${clip.height}`)) words.push("Sizes differ: all are shown at one height.");
@@ -330,9 +331,11 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
     cell.frame.classList.toggle("bare", !clip.poster);
     if (clip.poster && cell.poster.src !== clip.poster) cell.poster.src = clip.poster;
     if (!cell.video) cell.word.textContent = clip.word || "";
-    cell.label.textContent = clip.label || "";
+    const label = clip.label || "";
+    const letter = clip.short && label.startsWith(clip.short) ? clip.short : label;
+    cell.label.replaceChildren(Object.assign(document.createElement("b"), { textContent: letter }), label.slice(letter.length));
     cell.label.title = clip.label || "";
-    cell.own.textContent = clip.ready ? `${clip.width}×${clip.height}` : "";
+    name_size(cell);
     cell.voice.hidden = !clip.has_audio;
     name_it(cell.voice, `Sound of ${clip.label || "this one"} (${cell.index + 1})`);
     if (clip.src && !cell.video) show_video(cell, clip.src);
@@ -342,12 +345,19 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
     }
   }
 
+  function name_size(cell) {
+    const { clip, video } = cell;
+    const words = clip.ready && !clip.blind ? [`${clip.width}×${clip.height}`] : []; // a size may tell which one it is
+    if (words.length && video?.readyState >= 1) words.push(`${length(cell).toFixed(1)} s`);
+    cell.own.textContent = words.join(" · ");
+  }
+
   function show_video(cell, src) {
     const video = document.createElement("video");
     Object.assign(video, { muted: true, playsInline: true, preload: "auto", src });
     video.addEventListener("loadeddata", () => {
       cell.frame.insertBefore(video, cell.word); // over the poster, once there is a frame to show
-      cell.own.textContent = `${cell.clip.width}×${cell.clip.height} · ${length(cell).toFixed(1)} s`;
+      name_size(cell);
       settle(cell);
     });
     video.addEventListener("error", () => {
@@ -461,10 +471,24 @@ function render({ model, el }) {
     if (message.have === "bytes") player.give(message.index, buffers[0], message.key);
     else if (message.have === "nothing") player.refuse(message.index, message.why);
   };
+  // the keys of the view around it, wherever in it the focus is
+  const press = (event) => {
+    const around = el.closest(".wan-keys");
+    const name = model.get("hotkeys")[event.key.toLowerCase()];
+    if (!name || !around?.contains(event.target) || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.matches("select, textarea, input:not([type=range])")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    model.send({ press: name });
+  };
+  const quiet = requestAnimationFrame(() => el.closest(".wan-keys")?.setAttribute("data-lm-suppress-shortcuts", "true"));
+  document.addEventListener("keydown", press, true);
   model.on("change:clips", paint);
   model.on("msg:custom", hear);
   paint();
   return () => {
+    cancelAnimationFrame(quiet);
+    document.removeEventListener("keydown", press, true);
     model.off("change:clips", paint);
     model.off("msg:custom", hear);
     player.destroy();

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +37,15 @@ class Player(anywidget.AnyWidget):
         read: Gives the bytes of a clip by its place; called through `later`.
         later: Runs a function on a worker thread (`Session.later`).
         height: Pixels of the tallest box.
+        hotkeys: Keys of the view around it, by the name that `press` is called with.
+        press: Called with the name of a key that was pressed.
     """
 
     _esm = (HERE / "player.js").read_text(encoding="utf-8")
     _css = STYLE
     clips = traitlets.List(traitlets.Dict()).tag(sync=True)
     height = traitlets.Int(BOX_HEIGHT).tag(sync=True)
+    hotkeys = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
@@ -51,9 +54,11 @@ class Player(anywidget.AnyWidget):
         later: Callable[..., Any],
         *,
         height: int = BOX_HEIGHT,
+        hotkeys: Mapping[str, str] | None = None,
+        press: Callable[[str], None] = lambda _: None,
     ) -> None:
-        super().__init__(clips=list(clips), height=height)
-        self._read, self._later = read, later
+        super().__init__(clips=list(clips), height=height, hotkeys=dict(hotkeys or {}))
+        self._read, self._later, self._press = read, later, press
         self.on_msg(self._hear)
 
     def deliver(self, index: int) -> None:
@@ -63,6 +68,8 @@ class Player(anywidget.AnyWidget):
     def _hear(self, _: object, content: dict[str, Any], __: object) -> None:
         if content.get("want") == "bytes":
             self.deliver(int(content["index"]))
+        elif "press" in content:
+            self._press(str(content["press"]))
 
     def _send_bytes(self, index: int) -> None:
         key = self.clips[index]["key"]  # before the bytes are read: another video may take the place meanwhile

@@ -1,0 +1,94 @@
+"""A study as one page: everything inside, nothing asked for, nothing that must not leave."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+
+import wan_nb as wan
+from tests.browser_support import new_page
+from tests.conftest import SMALL, make_picture
+from tests.test_browser_player import FRAME_S, TIMES, VIDEOS, WATCH
+from tests.waiting import until
+from wan_nb.compare import Experiment
+from wan_nb.errors import ConfigError
+
+EVIL = 'The cat </script><script>alert(1)</script> & <!-- "jumps".'
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Experiment]:
+    folder = tmp_path_factory.mktemp("page")
+    picture = make_picture(folder / "secret_place.png", 750, 1000)
+    with wan.simulated(folder / "runs", speed=2000, scenario=SMALL) as session:
+        base = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+        made = session.compare(base, prompt=[EVIL, "The cat sleeps."], seed=[1, 2], name="<b>Evil</b> </title>")
+        made.submit().wait(timeout_s=60)
+        made.vote(("A", 1), ("B", 1), "left", judge="Ann <script>", note="</script>")
+        yield made
+
+
+def test_everything_is_inside_and_escaped(study: Experiment, tmp_path: Path) -> None:
+    path = study.to_html(tmp_path / "study.html")
+    text = path.read_text(encoding="utf-8")
+    assert "default-src 'none'" in text and "connect-src" not in text
+    assert "alert(1)</script>" not in text and "<b>Evil" not in text
+    assert "&lt;b&gt;Evil&lt;/b&gt; &lt;/title&gt;" in text and "Ann &lt;script&gt;" in text
+    assert len(re.findall(r"<script", text)) == len(re.findall(r"</script>", text)) == 6  # four videos, data, code
+    assert str(tmp_path.parent) not in text and "sk-" not in text and "http://" not in text.replace("http://www.w3", "")
+    data = json.loads(re.search(r'id="study">(.*?)</script>', text, re.DOTALL)[1])  # type: ignore[index]
+    assert [each["name"] for each in data["seeds"]] == ["seed 1", "seed 2"]
+    assert "too few votes to tell" in text and "<ins" in text and "secret_place.png" in text
+    assert "first frame alike" in text and "Measured from the frames" in text
+
+
+def test_videos_that_do_not_fit_are_linked_on_request(study: Experiment, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"the 4 videos are .*link=True"):
+        study.to_html(tmp_path / "study.html", budget_bytes=1000)
+    assert not list(tmp_path.glob("study*"))
+    path = study.to_html(tmp_path / "study.html", link=True)
+    assert path.stat().st_size < 400_000
+    assert len(list((tmp_path / "study_files").glob("*.mp4"))) == 4
+    with pytest.raises(ConfigError, match="cannot be written"):
+        study.to_html(tmp_path / "nowhere" / "study.html")
+
+
+@pytest.mark.browser
+@pytest.mark.xdist_group("browser")
+@pytest.mark.parametrize("link", [False, True])
+def test_it_plays_from_disk_with_the_network_off(study: Experiment, chromium: Any, tmp_path: Path, link: bool) -> None:
+    path = study.to_html(tmp_path / "study.html", link=link)
+    page = new_page(chromium, width=700)
+    try:
+        asked: list[str] = []
+        faults: list[str] = []
+        page.context.set_offline(True)
+        page.route(re.compile("^(http|ws)"), lambda route: route.abort())
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        page.goto(path.as_uri())
+        until(lambda: page.evaluate(f"{VIDEOS}.length === 2 && {VIDEOS}.every(v => !v.paused && v.currentTime > 0)"))
+        page.evaluate(WATCH)
+        until(lambda: page.evaluate("seen.shown.length > 60"))
+        seen = page.evaluate("seen")
+        assert median(seen["skews"]) <= FRAME_S and median(seen["shown"]) <= FRAME_S + 1e-4
+        page.locator(".wan-player").press(" ")
+        until(lambda: page.evaluate(f"{VIDEOS}.every(v => v.paused && !v.seeking)"))
+        first, second = page.evaluate(TIMES)
+        assert first == second
+        page.locator("button:has-text('seed 2')").click()
+        until(lambda: page.evaluate(f"{VIDEOS}.length === 2 && {VIDEOS}.every(v => v.readyState >= 2)"))
+        page.locator("button:has-text('Hide the names')").click()
+        until(lambda: page.locator(".label").all_inner_texts() == ["Video 1", "Video 2"])
+        assert all(address.startswith(("file:", "blob:")) for address in asked)
+        assert not faults
+        assert page.evaluate("fetch('data:,x').then(() => 'out', () => 'refused')") == "refused"
+    finally:
+        page.context.close()

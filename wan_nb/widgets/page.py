@@ -1,0 +1,350 @@
+"""A study on paper: the static twin in a notebook, and one page that holds everything and needs nobody.
+
+The page carries player, videos, prompts, votes and settings in one file. It works from disk with the network off, and
+its own policy forbids the browser to ask for anything. No key, no path of a machine and no task's address is in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wan_nb import tables
+from wan_nb.content import amount
+from wan_nb.errors import ConfigError
+from wan_nb.geometry import Size
+from wan_nb.widgets import video as video_view
+from wan_nb.widgets.diff import prompt_diff_html
+from wan_nb.widgets.parts import HERE, INK, LINE, SOFT, STYLE, TONES, escape, jpeg_address
+from wan_nb.widgets.wording import phase_words
+
+if TYPE_CHECKING:
+    from wan_nb.compare import Cell, Experiment
+    from wan_nb.run import Video
+
+PAGE_BYTES = 48 * 1024 * 1024
+"""Bytes of video that a page holds, unless told otherwise; inside the page they take a third more."""
+
+STRIP_CHARS = 200_000
+"""Characters of pictures in the static twin of a study, all together."""
+
+_PICTURE = "display:block;max-width:100%;margin:0;border-radius:3px"
+_POLICY = (
+    "default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
+    "media-src blob: {files}; base-uri 'none'; form-action 'none'"
+)
+
+
+# --- what twin and page share -------------------------------------------------------------------------------------
+
+
+def about(experiment: Experiment) -> str:
+    """Return in one line what a study compares."""
+    variants, seeds = len(experiment.variants), len(experiment.seeds)
+    words = f"{variants} variants × {seeds} seed{'' if seeds == 1 else 's'}, {experiment.baseline.model}"
+    return f"{words}; SIMULATED" if experiment.session.is_simulated else words
+
+
+def title(experiment: Experiment) -> str:
+    """Return a study's name, or what stands for it."""
+    return experiment.name or "Comparison"
+
+
+def warnings_html(experiment: Experiment) -> str:
+    """Return the study's warnings, a line each."""
+    lines = "".join(f'<div style="margin:1px 0">△ {escape(text)}</div>' for text in experiment.warnings)
+    return f'<div style="color:{SOFT};font-size:12px;margin:4px 0">{lines}</div>'
+
+
+def state_html(cell: Cell) -> str:
+    """Return where a cell stands, in the colour of it."""
+    if cell.run is None:
+        return f'<span style="color:{TONES["off"]}">not sent</span>'
+    state = cell.run.state
+    words = phase_words(state)
+    code = f": {escape(state.code)}" if state.code and words.tone == "bad" else ""
+    return f'<span style="color:{TONES[words.tone]}">● {escape(words.word)}{code}</span>'
+
+
+def states_html(experiment: Experiment, cells: Sequence[Cell]) -> str:
+    """Return the table of a study: a row each variant, a column each seed, where each cell stands."""
+    place = f"text-align:left;vertical-align:top;padding:3px 14px 3px 0;border-top:1px solid {LINE}"
+    head = "".join(f'<th scope="col" style="{place};font-weight:600">seed {seed}</th>' for seed in experiment.seeds)
+    lines = "".join(
+        f'<tr><th scope="row" style="{place};font-weight:normal"><b>{escape(variant.label)}</b> '
+        f"{escape(variant.name)}</th>"
+        + "".join(
+            f'<td style="{place};white-space:nowrap">{state_html(cell)}</td>'
+            for cell in cells
+            if cell.variant == variant
+        )
+        + "</tr>"
+        for variant in experiment.variants
+    )
+    return (
+        f'<div style="overflow-x:auto"><table style="border-collapse:collapse;font-size:13px;margin:4px 0">'
+        f'<tr><th scope="col" style="{place}">variant</th>{head}</tr>{lines}</table></div>'
+    )
+
+
+def diffs_html(cells: Sequence[Cell]) -> str:
+    """Return what the service made of each prompt; empty where it gave none back."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for cell in cells:
+        actual = cell.run.state.actual_prompt if cell.run else ""
+        if actual:
+            found.setdefault((str(cell.request.prompt or ""), actual), []).append(str(cell))
+    return "".join(
+        f'<div style="margin:8px 0"><div style="color:{SOFT};font-size:12px">{escape(" · ".join(names))}</div>'
+        f"{prompt_diff_html(prompt, actual)}</div>"
+        for (prompt, actual), names in found.items()
+    )
+
+
+def _strip(video: Video, longest: int) -> bytes:
+    """Return three frames side by side as a JPEG."""
+    height = round(longest / 3 / max(0.5, video.size.width / video.size.height))
+    out = io.BytesIO()
+    video.strip(3, max(24, height)).save(out, "JPEG", quality=80)
+    return out.getvalue()
+
+
+def _strips(cells: Sequence[Cell], limit: int) -> str:
+    """Return a variant's videos as strips under their seeds."""
+    parts = []
+    for cell in cells:
+        made, words = cell.video, f"seed {cell.seed} · {state_html(cell)}"
+        picture = ""
+        if made:
+            words = f"seed {cell.seed} · {escape(f'{made.size}')} · {made.duration_s:.1f} s"
+            if address := jpeg_address(partial(_strip, made), longest=420, limit=limit):
+                picture = f'<img alt="{escape(f"{cell}")}: three frames" src="{address}" style="{_PICTURE}">'
+        parts.append(
+            f'<div style="flex:0 1 300px;min-width:150px">{picture}'
+            f'<div style="font-size:12px;color:{SOFT}">{words}</div></div>'
+        )
+    return f'<div style="display:flex;flex-wrap:wrap;gap:6px 10px">{"".join(parts)}</div>'
+
+
+def rows_html(cells: Sequence[Cell], *, chars: int = STRIP_CHARS) -> str:
+    """Return each variant with its prompt and, as strips, its videos.
+
+    Args:
+        cells: All cells of a study, variant by variant.
+        chars: Characters that all pictures may take together.
+    """
+    limit = max(2_000, min(24_000, chars // max(1, len(cells))))
+    return "".join(
+        f'<section style="border-top:1px solid {LINE};padding:8px 0;break-inside:avoid"><div style="font-size:14px">'
+        f"<b>{escape(label)}</b> {escape(row[0].variant.name)}</div>"
+        f'<div style="margin:0 0 4px;overflow-wrap:anywhere">{escape(str(row[0].request.prompt or ""))}</div>'
+        f"{_strips(row, limit)}</section>"
+        for label, group in groupby(cells, key=lambda cell: cell.variant.label)
+        if (row := list(group))
+    )
+
+
+def html(experiment: Experiment) -> str:
+    """Return the static twin: what stays in a saved notebook, with no script and nothing from outside."""
+    cells = experiment.cells
+    diffs = diffs_html(cells)
+    rewritten = f"<details><summary>Prompts as the service rewrote them</summary>{diffs}</details>" if diffs else ""
+    votes = experiment.tally()._repr_html_() if experiment.judgements else ""
+    return (
+        f'<div style="color:{INK};font-size:13px;line-height:1.4">'
+        f'<div style="font-size:15px"><b>{escape(title(experiment))}</b></div>'
+        f'<div style="color:{SOFT}">{escape(about(experiment))}</div>{warnings_html(experiment)}'
+        f"{rows_html(cells)}{votes}{rewritten}</div>"
+    )
+
+
+# --- the page -------------------------------------------------------------------------------------------------------
+
+
+def write_page(
+    experiment: Experiment, path: str | os.PathLike[str], *, link: bool = False, budget_bytes: int | None = None
+) -> Path:
+    """Write a study as one HTML page that plays from disk with no network and no kernel.
+
+    Args:
+        experiment: The study, finished or not.
+        path: Where to, ``.html``.
+        link: Whether the videos lie in a folder beside the page instead of inside it.
+        budget_bytes: Bytes of video that may go inside; `PAGE_BYTES` when not given.
+
+    Returns:
+        The page.
+
+    Raises:
+        ConfigError: If the videos do not fit, or the page cannot be written.
+    """
+    path = Path(path).expanduser()
+    videos, budget = _videos(experiment.cells), PAGE_BYTES if budget_bytes is None else budget_bytes
+    total = sum(each.nbytes for each in videos.values())
+    if not link and total > budget:
+        raise ConfigError(
+            f"the {len(videos)} videos are {amount(total)}, and a page holds {amount(budget)}; to_html(path, "
+            f"link=True) puts them into a folder beside it, to_html(path, budget_bytes={total}) all the same inside."
+        )
+    folder = path.with_name(f"{path.stem}_files")
+    try:
+        if link:
+            folder.mkdir(exist_ok=True)
+            for run_id, each in videos.items():
+                shutil.copyfile(each.path, folder / f"{run_id}.mp4")
+        path.write_text(page_html(experiment, folder=folder.name if link else ""), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path.name} cannot be written: {error.strerror or error}; choose another place.") from error
+    return path
+
+
+def page_html(experiment: Experiment, *, folder: str = "") -> str:
+    """Return the page as text.
+
+    Args:
+        experiment: The study.
+        folder: Name of the folder beside the page where the videos lie; empty when they are inside.
+    """
+    script = f"{(HERE / 'player.js').read_text(encoding='utf-8')}\n{(HERE / 'page.js').read_text(encoding='utf-8')}"
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = _POLICY.format(digest=digest, files="'self' file:" if folder else "")
+    cells = experiment.cells
+    inside = "" if folder else "".join(_stored(run_id, each) for run_id, each in _videos(cells).items())
+    name, today = escape(title(experiment)), datetime.now(UTC).astimezone()
+    sections = [
+        ("Videos", '<div class="seeds" role="group" aria-label="What to see"></div><div class="player"></div>'),
+        ("Variants", rows_html(cells, chars=4 * STRIP_CHARS)),
+        ("Votes", experiment.tally()._repr_html_() + _said_html(experiment, cells)),
+        ("Measures", experiment.measures()._repr_html_() if experiment.videos else ""),
+        ("Prompts as the service rewrote them", diffs_html(cells)),
+        ("Settings", _settings_html(experiment)),
+        ("Runs", _runs_html(cells)),
+    ]
+    body = "".join(
+        f'<section class="part {head.split()[0].lower()}"><h2>{head}</h2>{text}</section>'
+        for head, text in sections
+        if text
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><meta name="referrer" content="no-referrer">'
+        '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
+        f"<title>{name}</title><style>{STYLE}\n"
+        f"{(HERE / 'page.css').read_text(encoding='utf-8')}</style></head>"
+        f'<body><main class="wan wan-page"><header><h1>{name}</h1>'
+        f"<p>{escape(about(experiment))} · {today:%Y-%m-%d %H:%M}</p>"
+        f"{warnings_html(experiment)}</header>{body}</main>"
+        f'<script type="application/json" id="study">{_safe(_study(experiment, cells, folder))}</script>{inside}'
+        f'<script type="module">{script}</script></body></html>\n'
+    )
+
+
+def _safe(value: Any) -> str:
+    """Return JSON that may stand inside a script element: nothing in it can end that element or begin a comment."""
+    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", "\\u2028")
+
+
+def _study(experiment: Experiment, cells: Sequence[Cell], folder: str) -> dict[str, Any]:
+    """Return what the page's player shows, by seed."""
+    shown = []
+    for seed in experiment.seeds:
+        clips = [clip_of(cell) for cell in cells if cell.seed == seed]
+        for clip in clips:
+            if folder and clip["ready"]:
+                clip["src"] = f"{folder}/{clip['key']}.mp4"
+        if any(clip["ready"] for clip in clips):
+            shown.append({"name": f"seed {seed}", "clips": clips})
+    return {"seeds": shown}
+
+
+def clip_of(cell: Cell, *, poster: str = "") -> dict[str, Any]:
+    """Return what the player needs to know of a study's cell."""
+    run = cell.run
+    made = cell.video
+    size = made.size if made else cell.request.predicted_size() or Size(16, 9)
+    word = "" if made else phase_words(run.state).word if run else "not sent"
+    label = f"{cell.variant.label} {cell.variant.name}"
+    clip = video_view.clip(size, label=label, word=word, key=run.id if run else "", video=made, poster=poster)
+    return clip | {"short": cell.variant.label}
+
+
+def _videos(cells: Sequence[Cell]) -> dict[str, Video]:
+    return {cell.run.id: made for cell in cells if cell.run and (made := cell.video)}
+
+
+def _stored(run_id: str, made: Video) -> str:
+    data = base64.b64encode(made.path.read_bytes()).decode("ascii")
+    return f'<script type="text/plain" id="video-{escape(run_id)}">{data}</script>'
+
+
+def _settings_html(experiment: Experiment) -> str:
+    """Return every field of the baseline, and of each variant what differs."""
+    rows = [
+        ("all, unless said otherwise", name, _plain(value)) for name, value in experiment.baseline.to_record().items()
+    ]
+    rows += [
+        (variant.label, name, _plain(value))
+        for variant in experiment.variants
+        for name, value in variant.changes.items()
+    ]
+    return tables.as_html(("variant", "field", "value"), rows)
+
+
+def _plain(value: Any) -> str:
+    """Say a field's value; a file by its name alone."""
+    if isinstance(value, dict) and "name" in value:
+        return str(value["name"])
+    return str(getattr(value, "name", value))
+
+
+def _runs_html(cells: Sequence[Cell]) -> str:
+    rows = []
+    for cell in cells:
+        run, made = cell.run, cell.video
+        cost = "" if made is None else "free (simulated)" if made.is_simulated else str(made.cost or "not published")
+        rows.append(
+            (
+                cell.variant.label,
+                str(cell.seed),
+                phase_words(run.state).word if run else "not sent",
+                f"{made.size}" if made else "",
+                f"{made.duration_s:.2f} s" if made else "",
+                f"{made.fps:.4g}" if made else "",
+                cost,
+                run.id if run else "",
+                f"{run.state.task_id[:8]}…" if run and run.state.task_id else "",
+            )
+        )
+    return tables.as_html(("variant", "seed", "state", "size", "length", "fps", "cost", "run", "task"), rows)
+
+
+def _said_html(experiment: Experiment, cells: Sequence[Cell]) -> str:
+    """Return who said what, folded."""
+    names = {cell.run.id: str(cell) for cell in cells if cell.run}
+    rows: list[Sequence[str]] = [
+        (
+            f"{datetime.fromtimestamp(each.at, UTC).astimezone():%Y-%m-%d %H:%M}",
+            each.judge or "unnamed",
+            each.kind,
+            names.get(each.left, each.left),
+            names.get(each.right, each.right),
+            f"{each.stars} of 5 stars" if each.kind == "rating" else each.choice,
+            "blind" if each.is_blind else "",
+            each.note,
+        )
+        for each in experiment.judgements
+    ]
+    if not rows:
+        return ""
+    table = tables.as_html(("when", "judge", "", "left", "right", "said", "", "note"), rows)
+    return f"<details><summary>All {len(rows)} judgements</summary>{table}</details>"

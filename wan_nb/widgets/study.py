@@ -1,0 +1,314 @@
+"""A study live: its cells with a Submit button, its videos in step, and blind judging of two at a time.
+
+Votes and ratings go to the journal through the experiment, never only into a widget. While a judge is at it, nothing
+on the page tells which video is whose, or how the others voted.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as W  # noqa: N812
+from IPython import display as screen
+from IPython.core.getipython import get_ipython
+
+from wan_nb.widgets import page
+from wan_nb.widgets import video as video_view
+from wan_nb.widgets.parts import Paced, escape, fault_html, guarded, jpeg_address
+
+if TYPE_CHECKING:
+    from wan_nb.compare import Ballot, Cell, Experiment, StudyEstimate
+
+POSTERS_CHARS = 54_000
+"""Characters of all pictures in a player's state: no trait passes 64 KB."""
+
+KEYS = {"a": "left", "s": "tie", "d": "right", "n": "skip", "u": "undo"}
+"""Keys of a judge, and the buttons that they press."""
+
+
+class StudyView(W.VBox):  # type: ignore[misc]
+    """A live study: states, price and Submit, and all variants of one seed in step.
+
+    Args:
+        experiment: The study.
+        settled: Called when the last run that was under way is over.
+    """
+
+    def __init__(self, experiment: Experiment, *, settled: Callable[[], Any] = lambda: None) -> None:
+        self.experiment = experiment
+        self._later, self._settled = experiment.session.later, settled
+        self._lock = threading.Lock()
+        self._is_armed = self._is_going = False
+        self._soon = Paced(experiment.session, guarded(self.refresh, self.fault))
+        self._ends: dict[str, Callable[[], None]] = {}
+        self._shown: list[Cell] = []
+        self._posters: dict[str, str] = {}
+        self._head, self._table, self._votes, self._trouble, self._price = (W.HTML() for _ in range(5))
+        self._submit = W.Button(description="Submit", button_style="primary")
+        self._submit.add_class("wan-submit")
+        self._no = W.Button(description="Do not")
+        self._seed = W.ToggleButtons(options=[(f"seed {seed}", seed) for seed in experiment.seeds])
+        self._seed.layout.display = "" if len(experiment.seeds) > 1 else "none"
+        self._player = video_view.Player([], self._bytes, self._later, height=320)
+        send = W.HBox([self._submit, self._no, self._price])
+        send.add_class("wan-send")
+        parts = (self._head, self._table, send, self._trouble, self._seed, self._player, self._votes)
+        super().__init__(children=parts)
+        for name in ("wan", "wan-form", "wan-study"):
+            self.add_class(name)
+        self._submit.on_click(self._guarded(self._pressed))
+        self._no.on_click(self._guarded(lambda _: self._arm(False)))
+        self._seed.observe(self._guarded(lambda _: self.refresh()), names="value")
+        guarded(self.refresh, self.fault)()
+
+    def __repr__(self) -> str:
+        return repr(self.experiment)
+
+    def _guarded(self, function: Callable[[Any], Any]) -> Callable[..., object]:
+        """Return a callback that is handed over to a worker: no click waits for the journal."""
+        return lambda event: self._later(guarded(function, self.fault), event)
+
+    def _bytes(self, index: int) -> bytes:
+        made = self._shown[index].video
+        return made.path.read_bytes() if made else b""
+
+    def refresh(self) -> None:
+        """Paint what the journal says now."""
+        with self._lock:
+            study = self.experiment
+            cells, estimate = study.cells, study.estimate
+            self._head.value = (
+                f'<div class="wan-head"><b>{escape(page.title(study))}</b><span class="wan-note">'
+                f"{escape(page.about(study))}</span></div>{page.warnings_html(study)}"
+            )
+            self._table.value = page.states_html(study, cells)
+            self._say_price(estimate)
+            self._shown = [cell for cell in cells if cell.seed == self._seed.value]
+            self._player.clips = [page.clip_of(cell, poster=self._poster(cell)) for cell in self._shown]
+            self._votes.value = study.tally()._repr_html_() if study.judgements else (
+                f'<div class="wan-note">No votes yet: <code>study.judge("your name")</code> shows two at a time, '
+                f"names hidden; {study.votes_planned} votes on each pair are planned.</div>"
+            )  # fmt: skip
+            going = [cell.run for cell in cells if cell.run and not cell.run.state.phase.is_terminal]
+            for run in going:
+                if run.id not in self._ends:
+                    self._ends[run.id] = run.observe(lambda _: self._soon())
+            was_going, self._is_going = self._is_going, bool(going)
+        if was_going and not going:
+            self._settled()
+
+    def _poster(self, cell: Cell) -> str:
+        """Return the first frame as it was asked, while there is no video."""
+        medium = cell.request.first_frame
+        if cell.video or medium is None or medium.origin in ("url", "oss") or medium.error:
+            return ""
+        limit = POSTERS_CHARS // len(self.experiment.variants)
+        if medium.sha256 not in self._posters:
+            self._posters[medium.sha256] = jpeg_address(medium.thumbnail, longest=320, limit=limit)
+        return self._posters[medium.sha256]
+
+    def _say_price(self, estimate: StudyEstimate) -> None:
+        self._price.value = f'<span class="wan-note">{escape(str(estimate))}</span>'
+        self._submit.disabled = not estimate.missing
+        self._no.layout.display = "" if self._is_armed else "none"
+        runs = f"{estimate.missing} run{'' if estimate.missing == 1 else 's'}"
+        money = f"about {estimate.money}" if estimate.money else "price unknown"
+        if not estimate.missing:
+            self._submit.description = "All submitted"
+        elif estimate.is_simulated:
+            self._submit.description = f"Submit {runs} — simulated, free"
+        else:
+            self._submit.description = f"Yes, spend {money}" if self._is_armed else f"Submit {runs} — {money} …"
+
+    def _arm(self, is_armed: bool) -> None:
+        self._is_armed = is_armed
+        self.refresh()
+
+    def _pressed(self, _: object) -> None:
+        """Send what is missing; what costs asks once more."""
+        self._trouble.value = ""
+        if not self.experiment.session.is_simulated and not self._is_armed:
+            return self._arm(True)
+        self._is_armed = False
+        self._submit.disabled = True
+        try:
+            self.experiment.submit(confirm=True)
+        finally:
+            self.refresh()
+
+    def fault(self, error: BaseException) -> None:
+        """Show an exception, until the user does something else."""
+        self._trouble.value = fault_html(error)
+
+    def close(self) -> None:
+        """Stop following and remove all of it."""
+        for end in self._ends.values():
+            end()
+        super().close()
+
+
+class JudgeView(W.VBox):  # type: ignore[misc]
+    """Blind votes: two videos of one seed, sides drawn at random, names hidden.
+
+    Args:
+        experiment: The study.
+        judge: Who judges; can be changed in the view.
+    """
+
+    def __init__(self, experiment: Experiment, judge: str = "") -> None:
+        self.experiment = experiment
+        self._later = experiment.session.later
+        self._lock = threading.Lock()
+        self._ballot: Ballot | None = None
+        self._cells: list[Cell] = []
+        self._put_aside: set[frozenset[Any]] = set()
+        self._judge = W.Text(value=judge, description="Judge", placeholder="your name", continuous_update=False)
+        self._note = W.Text(description="Note", placeholder="why? (goes with the vote)", continuous_update=True)
+        self._progress, self._end, self._trouble = W.HTML(), W.HTML(), W.HTML()
+        self._player = video_view.Player([], self._bytes, self._later, height=400, hotkeys=KEYS, press=self._do)
+        words = {"left": "Left is better (A)", "tie": "Equal (S)", "right": "Right is better (D)", "skip": "Later (N)",
+                 "undo": "Undo (U)"}  # fmt: skip
+        self._buttons = {name: W.Button(description=text) for name, text in words.items()}
+        for name, button in self._buttons.items():
+            button.add_class(f"wan-{name}")
+            button.on_click(lambda _, name=name: self._do(name))
+        self._stars = {side: self._rating(side) for side in ("left", "right")}
+        head, votes = W.HBox([self._judge, self._progress]), W.HBox(list(self._buttons.values()))
+        stars = W.HBox(list(self._stars.values()))
+        for box, name in ((head, "wan-send"), (votes, "wan-votes"), (stars, "wan-stars")):
+            box.add_class(name)
+        super().__init__(children=(head, self._player, votes, stars, self._note, self._trouble, self._end))
+        for name in ("wan", "wan-form", "wan-judge", "wan-keys"):
+            self.add_class(name)
+        self._judge.observe(lambda _: self._hand_over(self._next), names="value")
+        guarded(self._next, self.fault)()
+
+    def __repr__(self) -> str:
+        return f"{self.experiment!r}: judging{f' by {self._judge.value}' if self._judge.value else ''}"
+
+    def _rating(self, side: str) -> Any:
+        made = W.ToggleButtons(
+            options=[(f"{n}★", n) for n in range(1, 6)],
+            value=None,
+            description=side.title(),
+            tooltips=[f"{side.title()} video: {n} of 5 stars" for n in range(1, 6)],
+        )
+        made.observe(
+            lambda change: self._hand_over(partial(self._rate, side, self._ballot, change["new"])), names="value"
+        )
+        return made
+
+    def _hand_over(self, function: Callable[[], Any]) -> None:
+        self._later(guarded(function, self.fault))
+
+    def _do(self, name: str) -> None:
+        self._hand_over(partial(self._act, name, self._ballot))
+
+    def _bytes(self, index: int) -> bytes:
+        made = self._cells[index].video
+        return made.path.read_bytes() if made else b""
+
+    def _act(self, name: str, ballot: Ballot | None) -> None:
+        """Do what a button says, for the two videos that were shown when it was pressed."""
+        with self._lock:
+            self._trouble.value = ""
+            if name == "undo":
+                self.experiment.undo(self._judge.value)
+            elif ballot is None or ballot is not self._ballot:
+                return  # pressed twice: the second press is not for the next pair
+            elif name == "skip":
+                self._put_aside.add(frozenset((ballot.left, ballot.right)))
+            else:
+                choice: Any = name
+                self.experiment.vote(
+                    ballot.left,
+                    ballot.right,
+                    choice,
+                    judge=self._judge.value,
+                    note=self._note.value.strip(),
+                    is_blind=True,
+                )
+            self._ballot = None
+        self._next()
+
+    def _rate(self, side: str, ballot: Ballot | None, stars: int | None) -> None:
+        if ballot is not None and stars is not None:  # None when the stars are taken off for the next pair
+            key = ballot.left if side == "left" else ballot.right
+            self.experiment.rate(key, stars, judge=self._judge.value, note=self._note.value.strip())
+
+    def _draw(self) -> Ballot | None:
+        """Return the next ballot; what was put aside comes last."""
+        found = None
+        for _ in range(24):
+            found = self.experiment.ballot(self._judge.value)
+            if found is None or frozenset((found.left, found.right)) not in self._put_aside:
+                return found
+        self._put_aside.clear()
+        return found
+
+    def _next(self) -> None:
+        """Show the next two videos, or say that there are none."""
+        with self._lock:
+            self._ballot = ballot = self._draw()
+            self._note.value = ""
+            for stars in self._stars.values():
+                stars.value = None
+            for name, button in self._buttons.items():
+                button.disabled = ballot is None and name != "undo"
+            for stars in self._stars.values():
+                stars.disabled = ballot is None
+            if ballot is None:
+                self._player.clips, self._cells = [], []
+                self._progress.value, self._end.value = "", self._over_html()
+                return
+            self._cells = [self.experiment.cell(*ballot.left), self.experiment.cell(*ballot.right)]
+            once = secrets.token_hex(4)  # no run's id: it would tell
+            self._player.clips = [
+                page.clip_of(cell) | {"label": side, "short": side, "key": f"{once}-{side}", "blind": True}
+                for cell, side in zip(self._cells, ("Left", "Right"), strict=True)
+            ]
+            of = ballot.done + ballot.remaining
+            self._progress.value = f'<span class="wan-note">{ballot.done} of {of} judged</span>'
+            self._end.value = ""
+
+    def _over_html(self) -> str:
+        study = self.experiment
+        if not study.videos:
+            return '<div class="wan-note">There is no video to judge yet.</div>'
+        verdicts = study.tally().verdicts
+        is_full = verdicts and all(each.decided >= each.planned for each in verdicts)
+        said = (
+            f"The {study.votes_planned} votes on each pair that were planned are in: thank you."
+            if is_full
+            else "You have judged every two videos that are there: thank you. Another judge may go on."
+        )
+        return f'<div class="wan-over"><b>{escape(said)}</b></div>{study.tally()._repr_html_()}'
+
+    def fault(self, error: BaseException) -> None:
+        """Show an exception, until the user does something else."""
+        self._trouble.value = fault_html(error)
+
+
+def show(experiment: Experiment) -> None:
+    """Display a study: the live view, and under it, folded, the twin that stays. Nothing outside of a notebook."""
+    shell = get_ipython()
+    if shell is None:
+        return
+    handles: list[Any] = []
+
+    def twin() -> dict[str, str]:
+        return {"text/plain": repr(experiment), "text/html": folded(experiment)}
+
+    if hasattr(shell, "kernel"):
+        view = StudyView(experiment, settled=lambda: handles[0].update(twin(), raw=True))
+        screen.display(view)  # type: ignore[no-untyped-call]
+    handles.append(screen.display(twin(), raw=True, display_id=True))  # type: ignore[no-untyped-call]
+
+
+def folded(experiment: Experiment) -> str:
+    """Return the static twin, folded: it stands under the live view, and alone once the kernel is gone."""
+    return f"<details data-wan-twin><summary>What stays in the notebook</summary>{page.html(experiment)}</details>"
