@@ -288,6 +288,9 @@ def from_form_to_video(page: Any, picture: str) -> None:
     page.wait_for_selector(".wan-status[data-phase=submitted]")
     page.wait_for_selector(".wan-player .poster[src]")
     before = page.evaluate(BOXES)
+    page.locator(
+        ".wan-player"
+    ).first.scroll_into_view_if_needed()  # a muted video out of sight does not begin by itself
     page.wait_for_function(PLAYS)
     assert page.evaluate(BOXES) == before  # nothing moved when the video came
     video = page.locator(".wan-player video")

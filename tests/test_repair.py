@@ -45,6 +45,7 @@ FAULTS = {
     "large": (lambda: Image.new("RGB", (9000, 4000)), ["Scale it to 7992×3552"]),
     "long": (lambda: noise(3000, 300), ["Crop it to 8:1", "Pad it to 8:1"]),
     "gif": (lambda: stored(Image.new("P", (500, 400)), "GIF"), ["Save it as PNG"]),
+    "turned and small": (lambda: turned(300, 200), ["Mend all of it"]),
     "tiff": (lambda: stored(noise(500, 400), "TIFF"), ["Save it as PNG"]),
     "cmyk jpeg": (lambda: stored(Image.new("CMYK", (500, 400)), "JPEG"), ["Make it RGB"]),
     "deep": (lambda: stored(Image.new("I;16", (500, 400)), "PNG"), ["Make it RGB"]),
@@ -73,12 +74,18 @@ def test_several_faults_are_mended_by_one_press_in_the_order_that_works() -> Non
     exif = Image.Exif()
     exif[0x0112] = 6
     request = ask(stored(noise(90, 1200, 4), "PNG", exif=exif))
-    first, *others = repairs(request)
-    assert first.label == "Mend all of it" and len(others) == 6
+    assert labels(request) == [
+        "Mend all of it, crop it to 8:1, lay it on white",
+        "Mend all of it, crop it to 8:1, lay it on black",
+        "Mend all of it, pad it to 8:1, lay it on white",
+        "Mend all of it, pad it to 8:1, lay it on black",
+    ]
+    first = repairs(request)[0]
     repaired = first.mend(request.first_frame)
     assert [each.action for each in repaired.records] == ["upright", "crop", "scale_into", "flatten"]
     assert repaired.medium.size == Size(1920, 240) and left(first.apply(request)) == []
     assert "alpha laid over white" in str(repaired) and "saved as PNG" in str(repaired)
+    assert all(left(each.apply(request)) == [] for each in repairs(request))
     assert repaired.before[:2] == repaired.after[:2] == b"\xff\xd8" and repaired.before != repaired.after
 
 

@@ -39,7 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "content": {"geometry", "pixels"},
     "media": {"geometry", "content", "pixels"},
     "mend": {"geometry", "media", "content", "pixels", "boxes"},
-    "repair": {"boxes", "catalog", "content", "geometry", "media", "mend", "pixels", "problems", "request"},
+    "repair": {"boxes", "facts", "content", "geometry", "media", "mend", "pixels", "problems", "request"},
     "video": {"geometry"},
     "video_edit": {"geometry", "video", "boxes"},
     "measures": {"pixels", "tables", "video"},
@@ -90,8 +90,8 @@ ALLOWED: dict[str, set[str]] = {
     "cli": {"checkup", "connect", "ledger", "record", "run", "sharing"},
     "simulator": {"catalog", "video"},
     "widgets": {
-        "advice", "catalog", "content", "geometry", "history", "media", "pixels", "pricing", "problems", "record",
-        "request", "preview", "ratio", "repair", "run", "schedule", "session", "tables", "task", "video",
+        "advice", "catalog", "content", "drawing", "geometry", "history", "media", "pixels", "pricing", "problems",
+        "record", "request", "preview", "ratio", "repair", "run", "schedule", "session", "tables", "task", "video",
     },
 }  # fmt: skip
 """Who may import whom, beyond `FREE`: effects at the rim, values in the middle (arrows of the design)."""

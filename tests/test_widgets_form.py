@@ -27,12 +27,14 @@ def form(session: wan.Session) -> Form:
 
 
 def fill(form: Form, picture: Path) -> None:
-    form._controls["first_frame"].value = str(picture)
+    form.slots["first_frame"].path.value = str(picture)
     until(lambda: form.state.is_settled and form.state.is_ready)
 
 
 def note(form: Form, field: str) -> str:
-    return str(form._notes[field].value)
+    slot = form.slots.get(field)
+    parts = (slot.hint, slot.note) if slot else (form._hints[field], form._notes[field])
+    return "".join(str(part.value) for part in parts)
 
 
 def is_shown(widget: ipywidgets.DOMWidget) -> bool:
@@ -42,7 +44,7 @@ def is_shown(widget: ipywidgets.DOMWidget) -> bool:
 def test_filled_submitted_saved_at_the_predicted_size(form: Form, picture: Path) -> None:
     assert form._submit.disabled
     fill(form, picture)
-    assert "PNG 750×1000" in note(form, "first_frame") and "data:image/jpeg" in form._thumbs["first_frame"].value
+    assert "PNG 750×1000" in note(form, "first_frame") and "data:image/jpeg" in form.slots["first_frame"].thumb.value
     until(lambda: "816×1104 px expected" in form._line.value)
     assert "simulated: free; would cost about 0.25 USD in Singapore" in form._line.value
     assert form._submit.description == "Submit — simulated, free" and not form._submit.disabled
@@ -54,7 +56,7 @@ def test_filled_submitted_saved_at_the_predicted_size(form: Form, picture: Path)
 
 
 def test_a_wrong_path_is_said_beside_its_field(form: Form, picture: Path) -> None:
-    form._controls["first_frame"].value = str(picture.with_name("frme.png"))
+    form.slots["first_frame"].path.value = str(picture.with_name("frme.png"))
     until(lambda: "no such file" in note(form, "first_frame"))
     assert "did you mean" in note(form, "first_frame") and "refused" in note(form, "first_frame")
     assert form._submit.disabled
@@ -67,7 +69,7 @@ def test_a_wrong_path_is_said_beside_its_field(form: Form, picture: Path) -> Non
 def test_a_picture_that_cannot_be_used_says_why(
     form: Form, tmp_path: Path, size: tuple[int, int], mode: str, said: str
 ) -> None:
-    form._controls["first_frame"].value = str(make_picture(tmp_path / "p.png", *size, mode))
+    form.slots["first_frame"].path.value = str(make_picture(tmp_path / "p.png", *size, mode))
     until(lambda: said in note(form, "first_frame"))
     assert form._submit.disabled
 
@@ -86,14 +88,14 @@ def test_another_model_brings_its_own_choices_and_keeps_the_users(form: Form) ->
     assert form._controls["resolution"].value == "720P" and form.state.resolution == "720P"
     assert is_shown(form._buttons) and not is_shown(form._slider) and form._buttons.value == 10
     form._controls["model"].value = "wan2.2-i2v-plus"
-    assert form.state.resolution == "1080P" and form.state.duration == 5 and form._buttons.value == 5
+    assert form.state.resolution == "480P" and form.state.duration == 5 and form._buttons.value == 5
     form._controls["model"].value = "wan2.6-i2v-flash"
     assert form.state.duration == 10 and form._slider.value == 10 and form._controls["resolution"].value == "720P"
 
 
 def test_only_inputs_that_the_model_takes_are_shown(form: Form) -> None:
     def shown() -> set[str]:
-        return {name for name in form._thumbs if is_shown(form._rows[name])}
+        return {name for name, slot in form.slots.items() if is_shown(slot)}
 
     assert shown() == {"first_frame", "driving_audio"}
     form._controls["model"].value = "wan2.2-kf2v-flash"
@@ -124,7 +126,7 @@ def test_wasteful_needs_a_tick(form: Form, picture: Path) -> None:
 
 
 def test_submit_right_after_typing_a_path_goes_on_when_it_is_read(form: Form, picture: Path) -> None:
-    form._controls["first_frame"].value = str(picture)
+    form.slots["first_frame"].path.value = str(picture)
     form._submit.click()
     assert until(lambda: form.runs)[0].run.request.first_frame.name == "frame.png"
 
@@ -155,7 +157,7 @@ def test_a_failed_run_can_be_tried_again(tmp_path: Path, picture: Path) -> None:
         until(lambda: form.state.is_settled)
         form._submit.click()
         until(lambda: form.runs and "tick new sample to try again" in form._existing.value)
-        assert form._existing.value.startswith('<span class="wan-note">failed at')
+        assert ">failed at" in form._existing.value
         form._sample.value = True
         form._submit.click()
         until(lambda: len(form.runs) == 2 and form.runs[0].run.state.phase is RunPhase.SAVED)
@@ -178,22 +180,22 @@ def test_what_goes_wrong_is_painted(form: Form, picture: Path, monkeypatch: pyte
 
 
 def test_a_medium_can_be_taken_out_again(form: Form, picture: Path) -> None:
-    assert not is_shown(form._clears["first_frame"])
+    assert not is_shown(form.slots["first_frame"].clear)
     fill(form, picture)
-    assert is_shown(form._clears["first_frame"])
-    form._clears["first_frame"].click()
-    assert form.state.first_frame is None and form._controls["first_frame"].value == "" and form._submit.disabled
+    assert is_shown(form.slots["first_frame"].clear)
+    form.slots["first_frame"].clear.click()
+    assert form.state.first_frame is None and form.slots["first_frame"].path.value == "" and form._submit.disabled
     fill(form, picture)  # the same path again
 
 
 def test_a_path_given_as_default_stands_in_its_box(session: wan.Session, picture: Path) -> None:
     form = session.form(first_frame=str(picture), last_frame="https://x.example/a.png")
-    assert form._controls["first_frame"].value == str(picture)
-    assert form._controls["last_frame"].value == "https://x.example/a.png"
+    assert form.slots["first_frame"].path.value == str(picture)
+    assert form.slots["last_frame"].path.value == "https://x.example/a.png"
 
 
 def test_text_from_outside_is_escaped(form: Form) -> None:
-    form._controls["first_frame"].value = "<img src=x onerror=alert(1)>.png"
+    form.slots["first_frame"].path.value = "<img src=x onerror=alert(1)>.png"
     until(lambda: "no such file" in note(form, "first_frame"))
     assert "<img" not in note(form, "first_frame") and "&lt;img" in note(form, "first_frame")
 
@@ -212,6 +214,101 @@ def test_nothing_large_and_no_key_in_widget_state(form: Form, picture: Path) -> 
             assert "sk-simulated" not in text
 
 
+def test_the_model_says_what_it_is_good_at_costs_and_takes(form: Form) -> None:
+    form._controls["model"].value = "wan2.2-i2v-plus"
+    until(lambda: "usually" in note(form, "model"))
+    told = note(form, "model")
+    assert "Good at: silent clips, steadier than 2.1 (the image-to-video user guide (undated))" in told
+    assert "list price in Singapore: 0.02 USD a second at 480P, 0.10 USD a second at 1080P" in told
+
+
+def test_the_frame_is_drawn_to_scale_with_what_lies_outside(form: Form, picture: Path) -> None:
+    assert "is drawn here" in form._frame.value
+    fill(form, picture)
+    assert "<svg" in form._frame.value and "816×1104" in form._frame.value and "<script" not in form._frame.value
+    assert "-1.45 % in ratio, 16 px: of the first frame, 750×1000, 1.4 % lies outside" in form._frame.value
+    form._controls["model"].value = "wan2.2-kf2v-flash"
+    form.slots["last_frame"].path.value = str(make_picture(picture.with_name("wide.png"), 1000, 500))
+    until(lambda: "of the last frame, 1000×500" in form._frame.value)
+
+
+def test_submit_says_in_words_why_it_is_off(form: Form, picture: Path) -> None:
+    assert "Off: wan2.6-i2v-flash needs a first_frame" in form._existing.value
+    fill(form, picture)
+    assert "Off:" not in form._existing.value
+
+
+def test_a_repair_is_one_press_and_so_is_taking_it_back(form: Form, tmp_path: Path) -> None:
+    slot = form.slots["first_frame"]
+    slot.path.value = str(make_picture(tmp_path / "p.png", 500, 400, "RGBA"))
+    until(lambda: len(slot.repairs.children) == 2)
+    shown, button = slot.repairs.children[0].children
+    assert button.description == "Lay it on white" and shown.value.count("data:image/jpeg") == 2
+    assert "alpha laid over white" in shown.value and "before" in shown.value and "after" in shown.value
+    button.click()
+    until(lambda: not form._submit.disabled and form.state.is_settled)
+    told, back = slot.repairs.children[0].children
+    assert "Mended: alpha laid over white" in told.value and slot.path.value == ""
+    back.click()
+    until(lambda: form._submit.disabled and len(slot.repairs.children) == 2)
+    assert slot.path.value.endswith("p.png")
+
+
+def test_filled_from_an_earlier_run_and_back(form: Form, picture: Path) -> None:
+    assert not is_shown(form._earlier)
+    fill(form, picture)
+    form._submit.click()
+    until(lambda: form.runs and is_shown(form._earlier))
+    label, run_id = form._earlier.options[1]
+    assert "wan2.6-i2v-flash · 720P, 5 s · A cat looks up." in label and run_id == form.runs[0].run.id
+    again = form.session.form(model="wan2.7-i2v", prompt="mine")
+    again._earlier.value = run_id
+    until(lambda: again.state.prompt == "A cat looks up." and not again._earlier.value)
+    assert again.state.model == "wan2.6-i2v-flash" and again.state.first_frame.name == "frame.png"
+    assert again._back.description.startswith("Undo: filled from the run of ")
+    again._back.click()
+    assert (again.state.model, again.state.prompt) == ("wan2.7-i2v", "mine") and again.state.first_frame is None
+    until(lambda: form.runs[0].run.state.phase is RunPhase.SAVED)
+    assert form.session.form(form.runs[0].run, seed=7).state.request == form.runs[0].run.request.replace(seed=7)
+
+
+def test_the_code_goes_out_when_its_fold_is_open_and_has_no_key(form: Form, picture: Path) -> None:
+    sent: list[dict[str, Any]] = []
+    form._code.send = lambda content, buffers=None: sent.append(content)
+    fill(form, picture)
+    assert not sent
+    for number in (0, 1):
+        form._code._handle_custom_msg({"open": True, "number": number}, [])
+    assert "request = wan.VideoRequest(" in sent[0]["text"] and str(picture) in sent[0]["text"]
+    assert "$DASHSCOPE_API_KEY" in sent[1]["text"] and form.session.endpoint.base_url in sent[1]["text"]
+    assert "sk-simulated" not in json.dumps(sent)
+    form._controls["prompt"].value = "another"
+    assert "another" in sent[-1]["text"]
+
+
+def test_a_folder_of_pictures_to_choose_from(session: wan.Session, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(26):
+        make_picture(folder / f"{number:02}.png", 400 + number, 300)
+    (folder / "01.png").write_bytes(b"broken")
+    form = session.form(pictures=folder)
+    gallery = form.slots["first_frame"].gallery
+    assert len(gallery.names) == 24 and form.slots["driving_audio"].gallery is None
+    got: list[int] = []
+    gallery.send = lambda content, buffers=None: got.append(content["number"])
+    gallery._handle_custom_msg({"hello": True}, [])
+    until(lambda: got == [0, *range(2, 24)])
+    gallery._handle_custom_msg({"choose": 3}, [])
+    until(lambda: form.state.first_frame is not None and form.state.is_settled)
+    assert form.state.first_frame.name == "03.png" and gallery.chosen == 3
+    with pytest.raises(wan.WanError, match="is no folder"):
+        session.form(pictures=tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(wan.WanError, match="has no JPEG"):
+        session.form(pictures=tmp_path / "empty")
+
+
 # --- the picker -------------------------------------------------------------------------------------------------
 
 
@@ -222,7 +319,9 @@ class Hand:
         self.taken: list[dict[str, Any]] = []
         self.refused: list[str] = []
         self.faults: list[BaseException] = []
-        self.picker = FilePicker("image/*", limit_mb, self.taken.append, self.refused.append, self.faults.append)
+        self.picker = FilePicker(
+            "First frame", "image/*", limit_mb, self.taken.append, self.refused.append, self.faults.append
+        )
         self.answers: list[dict[str, Any]] = []
         self.picker.send = lambda content, buffers=None: self.answers.append(content)
 

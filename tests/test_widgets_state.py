@@ -21,7 +21,13 @@ def picture() -> Image.Image:
 
 
 def preview_of(request: VideoRequest, **more: Any) -> Any:
-    facts = {"problems": request.problems(), "existing": None, "estimate": None, "is_simulated": True}
+    facts = {
+        "problems": request.problems(),
+        "existing": None,
+        "estimate": None,
+        "is_simulated": True,
+        "over_budget": "",
+    }
     return SimpleNamespace(**(facts | {"request": request} | more))
 
 
@@ -44,13 +50,13 @@ def test_defaults_that_do_not_exist_are_named() -> None:
 
 def test_a_model_that_lacks_the_choice_gets_its_own_default(picture: Image.Image) -> None:
     state = FormState(model="wan2.6-i2v", first_frame=picture)
-    assert (state.resolution, state.duration) == ("1080P", 5)
-    state.resolution, state.duration = "720P", 10
-    state.model = "wan2.2-i2v-plus"  # 480P and 1080P, 5 s
-    assert (state.resolution, state.duration) == ("1080P", 5)
-    assert state.request is not None and state.request.resolution == "1080P"
+    assert (state.resolution, state.duration) == ("720P", 5)  # the cheapest, not the service's dear default
+    state.resolution, state.duration = "1080P", 10
+    state.model = "wan2.1-i2v-plus"  # 720P and 5 s alone
+    assert (state.resolution, state.duration) == ("720P", 5)
+    assert state.request is not None and state.request.resolution == "720P"
     state.model = "wan2.5-i2v-preview"  # has both choices of the user
-    assert (state.resolution, state.duration) == ("720P", 10)
+    assert (state.resolution, state.duration) == ("1080P", 10)
 
 
 def test_what_a_model_does_not_take_is_hidden_kept_and_not_sent(picture: Image.Image) -> None:
@@ -144,7 +150,7 @@ def test_each_change_settles_once_and_then_says_so(picture: Image.Image) -> None
     state.observe(lambda _: seen.append((state.model, state.resolution, state.is_ready)), "revision")
     with state.changing():
         state.model, state.prompt = "wan2.2-i2v-plus", "a cat"
-    assert seen == [("wan2.2-i2v-plus", "1080P", True)]
+    assert seen == [("wan2.2-i2v-plus", "480P", True)]
 
 
 def test_a_change_takes_new_sample_back(picture: Image.Image) -> None:
@@ -170,3 +176,71 @@ def test_models_of_one_kind_stand_together() -> None:
     kinds = [label.split(" · ")[0] for label, _ in FormState().model_options]
     runs = [kind for number, kind in enumerate(kinds) if number == 0 or kinds[number - 1] != kind]
     assert len(runs) == len(set(runs)) == 4
+
+
+def test_a_repair_is_offered_taken_and_taken_back() -> None:
+    state = FormState(first_frame=Image.new("RGBA", (500, 400)), prompt="a cat")
+    (white, _) = state.offers.of("first_frame")
+    assert not state.is_ready and white.result is not None
+    given = state.first_frame
+    state.mend(white)
+    assert state.is_ready and not state.first_frame.has_alpha and state.offers.of("first_frame") == ()
+    state.prompt = "a dog"
+    repaired, change = state.mended("first_frame") or (None, None)
+    assert "alpha laid over white" in str(repaired) and state.changes == [change]
+    state.take_back(change)
+    assert state.first_frame is given and state.prompt == "a dog" and state.changes == []
+    assert state.mended("first_frame") is None and len(state.offers.of("first_frame")) == 2
+
+
+def test_a_repair_of_a_picture_that_was_replaced_is_not_taken(picture: Image.Image) -> None:
+    state = FormState(first_frame=Image.new("RGBA", (500, 400)))
+    offer = state.offers.of("first_frame")[0]
+    state.first_frame = state.request and VideoRequest("wan2.7-i2v", first_frame=picture).first_frame
+    state.mend(offer)
+    assert str(state.first_frame.size) == "750×1000" and state.changes == []
+
+
+def test_offers_of_the_last_picture_win() -> None:
+    waiting: list[Callable[[], None]] = []
+    state = FormState(later=lambda function, *given: waiting.append(lambda: function(*given)))
+    for size in ((500, 400), (640, 360)):
+        state.first_frame = VideoRequest("wan2.7-i2v", first_frame=Image.new("RGBA", size)).first_frame
+    for each in reversed(waiting):
+        each()
+    assert [str(each.result and each.result.medium.size) for each in state.offers.of("first_frame")] == ["640×360"] * 2
+
+
+def test_filled_from_a_request_and_as_it_was_before(picture: Image.Image, tmp_path: Any) -> None:
+    picture.save(tmp_path / "cat.png")
+    state = FormState(first_frame=str(tmp_path / "cat.png"), prompt="mine", audio=False, duration=10)
+    state.fill(VideoRequest("wan2.6-i2v", first_frame=picture, prompt="theirs", seed=3), "filled from the run of 14:02")
+    assert (state.model, state.prompt, state.seed, state.audio) == ("wan2.6-i2v", "theirs", "3", None)
+    assert (state.resolution, state.duration) == ("1080P", 5)  # as that request used them, by the service's default
+    assert not state.sources.get("first_frame")
+    state.take_back()
+    assert (state.model, state.prompt, state.seed, state.audio) == ("wan2.6-i2v-flash", "mine", "", False)
+    assert (state.resolution, state.duration) == ("720P", 10)
+    assert state.sources["first_frame"] == str(tmp_path / "cat.png") and not state.changes
+    with pytest.raises(RequestError, match="'wan9' is not in the catalogue"):
+        state.fill(VideoRequest("wan9", family="i2v"), "filled")
+    assert state.prompt == "mine" and not state.changes
+
+
+def test_a_picture_that_was_taken_out_comes_back(picture: Image.Image) -> None:
+    state = FormState(first_frame=picture)
+    given = state.first_frame
+    state.load("first_frame", None)
+    assert state.is_missing("first_frame") and state.changes[-1].said == "no first frame"
+    state.take_back()
+    assert state.first_frame is given
+
+
+def test_what_the_budget_does_not_cover_is_held_back(picture: Image.Image) -> None:
+    told = "it costs about 0.50 USD and 0.20 USD of today's budget is left"
+    state = FormState(lambda request: preview_of(request, over_budget=told), first_frame=picture)
+    assert state.is_held and state.over_budget == told
+    state = FormState(lambda request: preview_of(request, over_budget=told, existing=object()), first_frame=picture)
+    assert not state.is_held  # the run exists: showing it costs nothing
+    state.new_sample = True
+    assert state.is_held

@@ -109,4 +109,5 @@ def unlisted(model: str, family: Family) -> ModelSpec:
         source="guess: the model is not in the catalogue",
         measured_rule="",
         note="Not in the catalogue: what it takes is not known here.",
+        good_at="",
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import html
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from wan_nb.boxes import Box, inner_box
@@ -52,6 +53,42 @@ def image(answer: Reach, choice: Choice | None = None) -> str:
     data = base64.b64encode(svg(answer, choice).encode()).decode("ascii")
     words = html.escape(str(choice or answer.best))
     return f'<img alt="{words}" style="max-width:100%;display:block" src="data:image/svg+xml;base64,{data}">'
+
+
+def frame(output: Size, source: Size, picture: str = "", *, label: str = "") -> str:
+    """Return a drawing of the frame that comes out: to one scale at every tier, and what of the picture lies outside.
+
+    No document says whether the service cuts what does not fit or squeezes it; hatched is what a cut would take.
+
+    Args:
+        output: Size of the video.
+        source: Size of the picture that it is made from.
+        picture: Address of the picture, such as a data URI; empty draws a plain box.
+        label: What a screen reader says.
+    """
+    scale = min(1 / 11, 236 / output.width, 174 / output.height)
+    cover = max(Fraction(output.width, source.width), Fraction(output.height, source.height))
+    whole = Size(max(output.width, round(source.width * cover)), max(output.height, round(source.height * cover)))
+    scale = min(scale, 260 / whole.width, 174 / whole.height)
+    wide, high = output.width * scale, output.height * scale
+    all_wide, all_high = whole.width * scale, whole.height * scale
+    width, height = max(all_wide, 84) + 4, all_high + 22
+    edge = (width - all_wide) / 2
+    left, top = edge + (all_wide - wide) / 2, 2 + (all_high - high) / 2
+    outer = f'x="{edge:.1f}" y="2" width="{all_wide:.1f}" height="{all_high:.1f}"'
+    inner = f'x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{high:.1f}"'
+    shown = f'<image href="{picture}" {outer} preserveAspectRatio="none"/>' if picture else ""
+    hole = f"M{edge:.1f} 2h{all_wide:.1f}v{all_high:.1f}h-{all_wide:.1f}z"
+    hole += f"M{left:.1f} {top:.1f}v{high:.1f}h{wide:.1f}v-{high:.1f}z"
+    lost = f'<path d="{hole}" fill="url(#cut)" stroke="{_LOST}" stroke-width="1"/>' if whole != output else ""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
+        f'height="{height:.0f}" role="img" aria-label="{html.escape(label)}" font-family="system-ui,sans-serif" '
+        f'font-size="12" fill="{_INK}"><defs>{_hatch("cut", _LOST)}</defs>'
+        f'<rect {outer} fill="{_FILL}" opacity=".35"/>{shown}{lost}'
+        f'<rect {inner} fill="none" stroke="{_INK}" stroke-width="1.5"/>'
+        f'<text x="{width / 2:.1f}" y="{height - 4:.1f}" text-anchor="middle">{output}</text></svg>'
+    )
 
 
 def _hatch(name: str, colour: str) -> str:

@@ -187,6 +187,8 @@ class ModelSpec:
     """Seconds that a region narrows the choice to."""
     note: str = ""
     """What a user should know before choosing it."""
+    good_at: str = ""
+    """What it is taken for rather than another, in a few words, by the documents of `source`."""
 
     def __repr__(self) -> str:
         seconds = self.durations.union

@@ -290,8 +290,8 @@ def _take(source: object) -> _Taken:
 def _mending(
     old: _Taken, picture: Picture, action: str, text: str, *, box: Box | None = None, changed: bool = True
 ) -> Mending:
-    small = pixels.jpeg(old.picture)
-    new_small = pixels.jpeg(picture) if changed else small
+    small = pixels.jpeg(pixels.on_squares(old.picture))
+    new_small = pixels.jpeg(pixels.on_squares(picture)) if changed else small
     return Mending(action, text, old.size, Size(*picture.size), box, changed, small, new_small)
 
 

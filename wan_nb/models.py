@@ -65,7 +65,7 @@ _RETIRED = (
 _FX = "CN-I2V, FX"
 
 
-def _row_21(name: str, tiers: tuple[str, ...], durations: tuple[int, ...]) -> ModelSpec:
+def _row_21(name: str, tiers: tuple[str, ...], durations: tuple[int, ...], good_at: str) -> ModelSpec:
     """Both first-frame models of 2.1 differ in tiers and durations alone."""
     return ModelSpec(
         id=f"wan2.1-{name}",
@@ -85,6 +85,7 @@ def _row_21(name: str, tiers: tuple[str, ...], durations: tuple[int, ...]) -> Mo
         source="S003, S004, CN-I2V",
         actual_prompt=True,
         note=f"In Beijing the id is wanx2.1-{name} (CN-PRICE).",
+        good_at=good_at,
     )
 
 
@@ -104,6 +105,7 @@ _WAN22_FLASH = ModelSpec(
     rate=_TWO,
     source="S003, S004, CN-I2V",
     actual_prompt=True,
+    good_at="silent clips, half again as fast as 2.1 (S004)",
 )
 
 _WAN26 = ModelSpec(
@@ -124,6 +126,7 @@ _WAN26 = ModelSpec(
     source="S003, S004, CN-I2V",
     audio=_AUDIO_25,
     note=_RETIRED,
+    good_at="several shots in one video; sound that follows the picture, or your audio",
 )
 
 WAN27 = ModelSpec(
@@ -146,6 +149,7 @@ WAN27 = ModelSpec(
     clip=ClipLimits(),
     measured_rule="even",
     measured_source="RACCOON: 2400×1600 → 1764×1176 and 1000×450 → 2146×966 at 1080P",
+    good_at="one model for a first frame, two frames or a clip to go on from; long prompts; sound",
 )
 
 KF22 = ModelSpec(
@@ -164,6 +168,7 @@ KF22 = ModelSpec(
     rate=_TWO,
     source="S000, CN-KF2V",
     actual_prompt=True,
+    good_at="five silent seconds from one picture to another",
 )
 
 _WAN30 = ModelSpec(
@@ -182,6 +187,7 @@ _WAN30 = ModelSpec(
     rate=RateLimit(2, 2, "not published; the lowest of the other models, a guess"),
     source="CN-30, W3-DIALECT",
     note="As far as it takes frames; reference pictures, files and links are not offered here.",
+    good_at="up to 30 s in one go; sound that can be switched off",
 )
 
 ROWS = (
@@ -196,6 +202,7 @@ ROWS = (
         regions=_BEIJING_SINGAPORE,
         region_durations=None,
         source="S004, CN-I2V",
+        good_at="trying things out: cheapest with several shots and sound, cheaper still without sound",
     ),
     _WAN26,
     replace(
@@ -217,6 +224,7 @@ ROWS = (
         region_durations=None,
         actual_prompt=True,
         note="",
+        good_at="sound that follows the picture, or your audio; the rewritten prompt is given back",
     ),
     _WAN22_FLASH,
     replace(
@@ -224,9 +232,10 @@ ROWS = (
         id="wan2.2-i2v-plus",
         tiers=Choices(("480P", "1080P"), "S003, S004"),
         default_tier="1080P",
+        good_at="silent clips, steadier than 2.1 (S004)",
     ),
-    _row_21("i2v-turbo", ("480P", "720P"), (3, 4, 5)),
-    _row_21("i2v-plus", ("720P",), (5,)),
+    _row_21("i2v-turbo", ("480P", "720P"), (3, 4, 5), "cheap silent clips from 3 s on; effect templates in Beijing"),
+    _row_21("i2v-plus", ("720P",), (5,), "silent clips at 720P; effect templates in Beijing"),
     KF22,
     replace(
         KF22,

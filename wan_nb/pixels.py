@@ -103,6 +103,20 @@ def jpeg(picture: Picture, longest: int = 320) -> bytes:
     return buffer.getvalue()
 
 
+def on_squares(picture: Picture) -> Picture:
+    """Return the picture with grey squares behind what can be seen through; one without alpha as it is."""
+    from PIL import Image
+
+    if not picture.has_transparency_data:
+        return picture
+    side = max(picture.size) // 24 + 1
+    dots = Image.new("L", (picture.width // side + 1, picture.height // side + 1), 255)
+    dots.putdata([255 if (x + y) % 2 else 190 for y in range(dots.height) for x in range(dots.width)])
+    squares = dots.resize((dots.width * side, dots.height * side), Image.Resampling.NEAREST)
+    layer = picture.convert("RGBA")
+    return Image.alpha_composite(squares.crop((0, 0, *picture.size)).convert("RGBA"), layer).convert("RGB")
+
+
 def figure(small: bytes | None, caption: str) -> str:
     """Return HTML of a small picture over its caption, which is escaped; no script, no outside resource."""
     shown = ""

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from wan_nb.clock import Clock
@@ -43,6 +44,22 @@ class Preview:
     """How long such runs take."""
     is_simulated: bool
     """Whether it would cost nothing."""
+    left: Money | None = None
+    """What is left of today's budget, what is reserved counted as spent; None without a budget."""
+
+    @property
+    def over_budget(self) -> str:
+        """Why the budget would refuse to make it (anew, where it was made before), in a line; empty if it would not."""
+        price = self.estimate.money
+        if self.left is None:
+            return ""
+        if price is None:
+            return (
+                "no price is published for this, and there is a budget; session.submit(request, allow='price') sends it"
+            )
+        if price.currency == self.left.currency and price.amount > self.left.amount:
+            return f"it costs about {price} and {self.left} of today's budget is left"
+        return ""
 
     @property
     def is_ready(self) -> bool:
@@ -95,7 +112,15 @@ class Planner:
             existing=None if unknown else self.ledger.find(request.fingerprint, self.endpoint.identity),
             usual=Usual.learn(()) if unknown else self.usual(request.model, request.tier, request.seconds),
             is_simulated=self.endpoint.is_simulated,
+            left=self.left(),
         )
+
+    def left(self) -> Money | None:
+        """Say what is left of today's budget; None without one, and for a simulation, which costs nothing."""
+        if self.budget is None or self.endpoint.is_simulated:
+            return None
+        spent = self.ledger.spent(self.budget.currency, midnight(self.clock.now()))
+        return Money(max(self.budget.amount - spent.amount, Decimal(0)), self.budget.currency)
 
     def estimate(self, request: VideoRequest) -> Estimate:
         """Return what a request costs here by list price; in a simulation, what it would cost in Singapore."""

@@ -6,7 +6,7 @@ are not known here, so every figure is an estimate and says how old it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -177,3 +177,25 @@ def estimate(model: str, *, region: str, tier: str, seconds: int, silent: bool =
         quota = FREE_QUOTA["2.1" if "2.1" in model else ""] if region in ("beijing", "singapore") else 0
         return Estimate(Money(each * seconds, currency), seconds, each, source, quota)
     return Estimate(None, seconds, None, f"{model} at {tier} in {region or 'this region'}")
+
+
+def cheapest_tier(model: str, tiers: Sequence[str], region: str) -> str:
+    """Return the tier of the lowest price a second; of equal prices the larger, and the smallest where none is known.
+
+    Args:
+        model: Model id as in the catalogue.
+        tiers: ``"480P"`` …, at least one.
+        region: Whose list counts.
+
+    Example:
+        >>> cheapest_tier("wan2.6-i2v", ("720P", "1080P"), "singapore")
+        '720P'
+        >>> cheapest_tier("wan2.1-i2v-turbo", ("480P", "720P"), "singapore")  # one price for both
+        '720P'
+    """
+
+    def rank(tier: str) -> tuple[bool, Decimal, int]:
+        price, lines = estimate(model, region=region, tier=tier, seconds=1).per_second, int(tier[:-1])
+        return (True, Decimal(0), lines) if price is None else (False, price, -lines)
+
+    return min(tiers, key=rank)

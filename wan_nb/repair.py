@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from wan_nb import boxes, mend, pixels
-from wan_nb.catalog import ImageLimits
 from wan_nb.content import amount
 from wan_nb.errors import GeometryError, MediaError
+from wan_nb.facts import ImageLimits
 from wan_nb.geometry import Size
 from wan_nb.media import Media, load
 from wan_nb.mend import Mended, Mending
@@ -128,7 +129,7 @@ def repairs(request: VideoRequest, place: Place | None = None) -> tuple[Repair, 
 
 
 def of_picture(name: str, medium: Media, limits: ImageLimits) -> tuple[Repair, ...]:
-    """Return what can be done about one picture; where several things are wrong, one that mends them all comes first.
+    """Return what can be done about one picture; each of them mends everything that can be mended.
 
     Args:
         name: Field of the request.
@@ -137,13 +138,16 @@ def of_picture(name: str, medium: Media, limits: ImageLimits) -> tuple[Repair, .
     """
     if medium.kind != "image" or medium.error or medium.size is None:
         return ()
-    faults = [tuple(fault) for fault in _faults(medium, medium.size, limits) if fault]
-    offered = [Repair(name, label, steps, limits) for fault in faults for label, steps in fault]
-    if len(faults) > 1:
-        every = tuple(step for fault in faults for step in fault[0][1])
-        offered.insert(0, Repair(name, "Mend all of it", every, limits))
-    elif not faults and medium.nbytes > limits.megabytes.high * _MB:
-        offered = [Repair(name, "Save it smaller", (), limits)]
+    faults = [fault for fault in _faults(medium, medium.size, limits) if fault]
+    if not faults and medium.nbytes > limits.megabytes.high * _MB:
+        faults = [[("Save it smaller", ())]]
+    if not faults:
+        return ()
+    offered = []
+    for ways in itertools.product(*faults):
+        choices = [label for (label, _), fault in zip(ways, faults, strict=True) if len(fault) > 1]
+        label = ways[0][0] if len(ways) == 1 else ", ".join(["Mend all of it", *(each.lower() for each in choices)])
+        offered.append(Repair(name, label, tuple(step for _, steps in ways for step in steps), limits))
     return tuple(offered)
 
 

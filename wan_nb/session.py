@@ -451,15 +451,23 @@ class Session:
         """Rebuild a run's request from the journal and the kept files."""
         return VideoRequest.from_record(state.request, self._inputs.find)
 
-    def form(self, **defaults: Any) -> Any:
+    def form(
+        self, start: Run | VideoRequest | None = None, *, pictures: str | Path | None = None, **defaults: Any
+    ) -> Any:
         """Return the form: choose, see the price and the size, submit, follow, watch.
 
         Args:
-            defaults: Fields of a request to start with.
+            start: A run or request to fill it from; nothing is sent.
+            pictures: A folder whose pictures are offered to choose from, 24 at most.
+            defaults: Fields of a request to start with; they win over `start`.
+
+        Example:
+            >>> session.form(first_frame="cat.png", pictures="photos")  # doctest: +SKIP
+            >>> session.form(session.runs()[0], seed=2)  # doctest: +SKIP
         """
         from wan_nb.widgets.form import Form
 
-        return Form(self, **defaults)
+        return Form(self, start, pictures=pictures, **defaults)
 
     def board(self, runs: Iterable[Run] | None = None) -> Any:
         """Return a live table of many runs: filter, sort, sum up, call back, look.

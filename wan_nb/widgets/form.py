@@ -6,22 +6,24 @@ It paints `FormState` and writes to it, and does nothing else: no check, no pric
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anywidget
 import ipywidgets as W  # noqa: N812
 
-from wan_nb.catalog import TEMPLATES, cite
-from wan_nb.media import Media
-from wan_nb.problems import Problem
+from wan_nb.catalog import TEMPLATES
 from wan_nb.request import MEDIA_FIELDS, VideoRequest
 from wan_nb.widgets import preview as preview_view
-from wan_nb.widgets.parts import STYLE, escape, fault_html, guarded, jpeg_address, problem_html
-from wan_nb.widgets.picker import FilePicker
+from wan_nb.widgets.code import CodeView
+from wan_nb.widgets.earlier import Earlier
+from wan_nb.widgets.gallery import pictures_in
+from wan_nb.widgets.parts import HERE, STYLE, box, escape, fault_html, guarded, problem_html, put, show
 from wan_nb.widgets.run import RunView
-from wan_nb.widgets.state import SWITCHES, FormState
-from wan_nb.widgets.wording import clock_time, phase_words, submit_words
+from wan_nb.widgets.slot import LABELS, MediaSlot
+from wan_nb.widgets.state import SWITCHES, FormState, values_of
+from wan_nb.widgets.wording import clock_time, model_line, phase_words, submit_words, why_not
 
 if TYPE_CHECKING:
     from wan_nb.run import Run
@@ -30,11 +32,11 @@ if TYPE_CHECKING:
 FEW = 4
 """Up to this many durations are buttons, more are a slider."""
 
-_LABELS = {
-    "first_frame": "First frame",
-    "last_frame": "Last frame",
-    "first_clip": "Clip to go on from",
-    "driving_audio": "Driving audio",
+_LABELS = LABELS | {
+    "model": "Model",
+    "prompt": "Prompt",
+    "resolution": "Resolution",
+    "duration": "Duration",
     "negative_prompt": "Negative prompt",
     "seed": "Seed",
     "prompt_extend": "Rewrite the prompt",
@@ -43,14 +45,19 @@ _LABELS = {
     "watermark": "Watermark",
     "template": "Effect template",
 }
-_KINDS = {"image": ("image/*", 25), "audio": ("audio/*,.wav,.mp3", 16), "video": ("video/mp4,video/quicktime", 110)}
-"""What a picker offers, and its megabytes: more than any model takes, so that the model's own limit is what is said."""
 _WITHOUT = {"prompt_extend": "on", "audio": "on", "watermark": "off"}
 """What the service does when a switch is not sent (S001, S003)."""
 _SWITCH_WORDS = (("on", "on"), ("off", "off"))
 _SWITCHED = {"": None, "on": True, "off": False}
 """What a switch's words mean; a Dropdown whose value is None shows nothing at all."""
 _MORE = ("negative_prompt", "seed", "prompt_extend", "shot_type", "audio", "watermark", "template")
+_BESIDE_CELLS = "While a cell runs, what is shown here goes on; a click may have to wait until the cell ends."
+
+
+class _Labels(anywidget.AnyWidget):
+    """Gives the form's controls the names and states that ipywidgets does not tell a screen reader."""
+
+    _esm = (HERE / "labels.js").read_text(encoding="utf-8")
 
 
 class Form(W.VBox):  # type: ignore[misc]
@@ -58,32 +65,62 @@ class Form(W.VBox):  # type: ignore[misc]
 
     Args:
         session: Where requests go.
-        defaults: Fields of a request to start with.
+        start: A run or request to fill it from.
+        pictures: A folder of pictures to choose frames from.
+        defaults: Fields of a request to start with; they win over `start`.
 
     Raises:
         RequestError: If a default is not a field of the form, or not a value of it.
+        ConfigError: If `pictures` is no folder, or has none.
     """
 
-    def __init__(self, session: Session, **defaults: Any) -> None:
+    def __init__(
+        self,
+        session: Session,
+        start: Run | VideoRequest | None = None,
+        *,
+        pictures: str | os.PathLike[str] | None = None,
+        **defaults: Any,
+    ) -> None:
         self.session = session
+        if start is not None:
+            defaults = values_of(start if isinstance(start, VideoRequest) else start.request) | defaults
         self.state = FormState(session.preview, session.place, session.later, **defaults)
         self.runs: list[RunView] = []
         """Views of what was submitted here, newest first."""
         self._painting = self._sending = self._send_when_settled = False
         self._sent: dict[str, Any] = {}
-        self._refused_files: dict[str, str] = {}
+        self._drawn: Any = None
         self._notes: dict[str, W.HTML] = {}
+        self._hints: dict[str, W.HTML] = {}
         self._controls: dict[str, W.DOMWidget] = {}
         self._rows: dict[str, W.Box] = {}
-        self._thumbs: dict[str, W.HTML] = {}
-        self._clears: dict[str, W.Button] = {}
-        self._shown_media: dict[str, Any] = {}
-        left = _box(W.VBox, [self._slot(name, defaults.get(name)) for name in MEDIA_FIELDS], "wan-left")
-        right = _box(W.VBox, self._main_fields(), "wan-right")
         self._fault_line = W.HTML()
-        self._below = _box(W.VBox, [], "wan-below")
-        head = W.HTML(f"<style>{STYLE}</style>{self._head()}")
-        children = [head, _box(W.Box, [left, right], "wan-body"), self._foot(), self._fault_line, self._below]
+        files = pictures_in(pictures) if pictures is not None else ()
+        self.slots = {
+            name: MediaSlot(
+                name, self.state, session.later, self._fault, files if MEDIA_FIELDS[name] == "image" else ()
+            )
+            for name in LABELS
+        }
+        self._below = box(W.VBox, [], "wan-below")
+        self._earlier = Earlier(session, self.state.fill, self._fault)
+        self._back = W.Button(description="Undo")
+        self._back.add_class("wan-undo")
+        self._back.on_click(self._callback(lambda _: self.state.take_back()))
+        left = box(W.VBox, list(self.slots.values()), "wan-left")
+        right = box(W.VBox, self._main_fields(), "wan-right")
+        body = box(W.Box, [left, right], "wan-body")
+        children = [
+            self._head(),
+            self._earlier,
+            self._model_row(),
+            body,
+            self._foot(),
+            self._fault_line,
+            self._below,
+            _Labels(),
+        ]
         super().__init__(children=children)
         self.add_class("wan")
         self.add_class("wan-form")
@@ -103,38 +140,18 @@ class Form(W.VBox):  # type: ignore[misc]
 
     # --- building -----------------------------------------------------------------------------------------------
 
-    def _head(self) -> str:
-        folder = escape(Path(self.session.folder).name)
-        return (
-            f'<div class="wan-head"><b>Image to video</b><span class="wan-note">{escape(self.session.label)} · '
-            f"saved in {folder}/</span></div>"
-        )
+    def _head(self) -> W.Box:
+        where = f"{self.session.label} · saved in {Path(self.session.folder).name}/"
+        title = W.HTML(f'<style>{STYLE}</style><div class="wan-head">Image to video</div>')
+        return box(W.Box, [title, self._back, W.HTML(f'<div class="wan-note">{escape(where)}</div>')], "wan-top")
 
-    def _slot(self, name: str, given: object) -> W.Box:
-        kind = MEDIA_FIELDS[name]
-        accept, limit_mb = _KINDS[kind]
-        path = W.Text(placeholder="path or URL", continuous_update=False)
-        picker = FilePicker(
-            accept,
-            limit_mb,
-            lambda upload: self._uploaded(name, upload),
-            lambda why: self._no_file(name, why),
-            self._fault,
-        )
-        clear = W.Button(description="×", tooltip=f"Take the {_LABELS[name].lower()} out")
-        clear.add_class("wan-clear")
-        clear.on_click(self._callback(lambda _: self._cleared(name)))
-        self._controls[name], self._clears[name], self._thumbs[name] = path, clear, W.HTML()
-        path.value = str(given) if isinstance(given, str | os.PathLike) else ""
-        path.observe(self._callback(lambda change: self._given(name, change["new"])), "value")
-        row = _box(W.Box, [path, clear, picker], "wan-pathrow")
-        return self._row(name, _LABELS[name], row, self._thumbs[name], slot=True)
-
-    def _row(self, name: str, label: str, *controls: W.DOMWidget, slot: bool = False) -> W.Box:
-        """Label, controls and the line for what is wrong, as one block that can be hidden."""
-        self._notes[name] = W.HTML()
-        title = W.HTML(f'<div class="wan-label">{escape(label)}</div>')
-        made = _box(W.VBox, [title, *controls, self._notes[name]], "wan-slot" if slot else "wan-field")
+    def _row(self, name: str, *controls: W.DOMWidget) -> W.Box:
+        """Controls, what is good to know, and what is wrong, as one block that can be hidden."""
+        for control in controls:
+            control.description = _LABELS[name]
+        self._hints[name], self._notes[name] = W.HTML(), W.HTML()
+        self._notes[name].add_class("wan-said")
+        made = box(W.VBox, [*controls, self._hints[name], self._notes[name]], "wan-field")
         made.add_class(f"wan-of-{name.replace('_', '-')}")
         self._rows[name] = made
         return made
@@ -145,22 +162,36 @@ class Form(W.VBox):  # type: ignore[misc]
         self._controls[name] = control
         return control
 
+    def _model_row(self) -> W.Box:
+        return self._row(
+            "model", self._bind("model", W.Dropdown(options=self.state.model_options, value=self.state.model))
+        )
+
     def _main_fields(self) -> list[W.Widget]:
-        model = W.Dropdown(options=self.state.model_options, value=self.state.model)
         tiers, seconds = self.state.resolution_options, self.state.duration_options
         self._buttons = self._bind("duration", W.ToggleButtons(options=[(f"{each} s", each) for each in seconds]))
         self._slider = self._bind("duration", W.SelectionSlider(options=[(f"{each} s", each) for each in seconds]))
-        more = W.Accordion(children=[_box(W.VBox, [self._more_row(name) for name in _MORE], "wan-morebox")])
+        more = W.Accordion(children=[box(W.VBox, [self._more_row(name) for name in _MORE], "wan-morebox")])
         more.titles = ("More",)
         more.selected_index = None
         more.add_class("wan-more")
         self._more = more
+        self._frame = W.HTML()
+        self._code = CodeView(self.session.endpoint.base_url, self._fault)
         return [
-            self._row("model", "Model", self._bind("model", model)),
-            self._row("prompt", "Prompt", self._bind("prompt", W.Textarea(rows=4, placeholder="What should happen?"))),
-            self._row("resolution", "Resolution", self._bind("resolution", W.ToggleButtons(options=tiers))),
-            self._row("duration", "Duration", self._buttons, self._slider),
+            self._row("prompt", self._bind("prompt", W.Textarea(rows=4, placeholder="What should happen?"))),
+            box(
+                W.Box,
+                [
+                    self._row("resolution", self._bind("resolution", W.ToggleButtons(options=tiers))),
+                    self._row("duration", self._buttons, self._slider),
+                ],
+                "wan-sizes",
+            ),
+            self._frame,
             more,
+            self._code,
+            W.HTML(f'<div class="wan-note">{escape(_BESIDE_CELLS)}</div>'),
         ]
 
     def _more_row(self, name: str) -> W.Box:
@@ -176,7 +207,7 @@ class Form(W.VBox):  # type: ignore[misc]
             control = W.Text(placeholder="any", continuous_update=False)
         else:
             control = W.Textarea(rows=2, placeholder="What should not be seen?")
-        return self._row(name, _LABELS[name], self._bind(name, control))
+        return self._row(name, self._bind(name, control))
 
     def _foot(self) -> W.Box:
         self._general, self._line, self._existing = W.HTML(), W.HTML(), W.HTML()
@@ -187,8 +218,8 @@ class Form(W.VBox):  # type: ignore[misc]
         self._allow.observe(self._callback(lambda change: self._chosen("allow_wasteful", change["new"])), "value")
         self._sample = W.Checkbox(description="new sample", indent=False)
         self._sample.observe(self._callback(lambda change: self._chosen("new_sample", change["new"])), "value")
-        send = _box(W.HBox, [self._submit, self._allow, self._sample, self._existing], "wan-send")
-        return _box(W.VBox, [self._general, self._line, send], "wan-foot")
+        send = box(W.HBox, [self._submit, self._allow, self._sample, self._existing], "wan-send")
+        return box(W.VBox, [self._general, self._line, send], "wan-foot")
 
     def _callback(self, function: Callable[..., None]) -> Callable[..., None]:
         return guarded(function, self._fault)
@@ -202,32 +233,6 @@ class Form(W.VBox):  # type: ignore[misc]
             self._fault_line.value = ""
             self._sent[name] = value
             setattr(self.state, name, _SWITCHED[value] if name in SWITCHES else value)
-
-    def _given(self, name: str, text: str) -> None:
-        with self.state.lock:
-            if self._painting:
-                return
-            self._refused_files.pop(name, None)
-            self.state.load(name, text)
-
-    def _uploaded(self, name: str, upload: dict[str, Any] | None) -> None:
-        with self.state.lock:
-            self._refused_files.pop(name, None)
-            self._painting, before = True, self._painting
-            try:
-                self._controls[name].value = ""  # the path is not what is used any more
-            finally:
-                self._painting = before
-            self.state.load(name, upload)
-
-    def _cleared(self, name: str) -> None:
-        self._uploaded(name, None)
-        self._paint()
-
-    def _no_file(self, name: str, why: str) -> None:
-        with self.state.lock:
-            self._refused_files[name] = why
-            self._paint()
 
     def _pressed(self, _: object) -> None:
         with self.state.lock:
@@ -264,6 +269,7 @@ class Form(W.VBox):  # type: ignore[misc]
                 self._sending = False
                 self.state.new_sample = False
                 self.state.refresh()
+            self._earlier.refresh()
 
     def _put_on_top(self, run: Run) -> None:
         with self.state.lock:
@@ -286,9 +292,11 @@ class Form(W.VBox):  # type: ignore[misc]
             try:
                 self._paint_choices()
                 self._paint_texts()
-                for name in MEDIA_FIELDS:
-                    self._paint_medium(name)
+                for name, slot in self.slots.items():
+                    show(slot, name in self.state.shown)
+                    slot.paint()
                 self._paint_notes()
+                self._paint_frame()
                 self._paint_foot()
             finally:
                 self._painting = before
@@ -299,19 +307,19 @@ class Form(W.VBox):  # type: ignore[misc]
         state, controls = self.state, self._controls
         shown = state.shown
         for name, row in self._rows.items():
-            row.layout.display = None if name in shown else "none"
-        _put(controls["model"], state.model, state.model_options)
-        _put(controls["resolution"], state.resolution, state.resolution_options)
+            show(row, name in shown)
+        put(controls["model"], state.model, state.model_options)
+        put(controls["resolution"], state.resolution, state.resolution_options)
         seconds = tuple((f"{each} s", each) for each in state.duration_options)
         for control, wanted in ((self._buttons, len(seconds) <= FEW), (self._slider, len(seconds) > FEW)):
             control.layout.display = None if wanted else "none"
-            _put(control, state.duration, seconds)
+            put(control, state.duration, seconds)
         for name in SWITCHES:
             chosen = getattr(state, name)
-            _put(controls[name], "" if chosen is None else "on" if chosen else "off")
-        _put(controls["shot_type"], state.shot_type)
-        _put(self._allow, state.allow_wasteful)
-        _put(self._sample, state.new_sample)
+            put(controls[name], "" if chosen is None else "on" if chosen else "off")
+        put(controls["shot_type"], state.shot_type)
+        put(self._allow, state.allow_wasteful)
+        put(self._sample, state.new_sample)
 
     def _paint_texts(self) -> None:
         """Write a text only where the state has another than the box sent: the user may be typing in it."""
@@ -321,28 +329,11 @@ class Form(W.VBox):  # type: ignore[misc]
                 self._sent[name] = value
                 self._controls[name].value = value
 
-    def _paint_medium(self, name: str) -> None:
-        medium = self.state.loading & {name} or getattr(self.state, name)
-        if self._shown_media.get(name, self) is medium:
-            return
-        self._shown_media[name] = medium
-        _display(self._clears[name], bool(medium))
-        picture = MEDIA_FIELDS[name] == "image"
-        inside, full = "reading…" if self.state.loading & {name} else "none", False
-        if isinstance(medium, Media):
-            inside, full = ("not usable" if medium.error else escape(medium.name)), not medium.error
-            if picture and medium.data and not medium.error:
-                inside = f'<img alt="" src="{jpeg_address(medium.thumbnail, longest=360)}">'
-        look = f"wan-thumb{'' if picture else ' slim'}{' full' if full else ''}"
-        self._thumbs[name].value = f'<div class="{look}">{inside}</div>'
-
     def _paint_notes(self) -> None:
         for name, note in self._notes.items():
-            lines = [problem_html(each, missing=self.state.is_missing(name)) for each in self.state.problems_of(name)]
-            if name in self._refused_files:
-                lines.insert(0, problem_html(Problem(name, "refused", self._refused_files[name], "")))
-            hint = self._hint(name)
-            note.value = f'<div class="wan-note">{"".join([hint, *lines]) if hint else "".join(lines)}</div>'
+            lines = "".join(problem_html(each) for each in self.state.problems_of(name))
+            note.value = f'<div class="wan-note">{lines}</div>' if lines else ""
+            self._hints[name].value = f'<div class="wan-note">{self._hint(name)}</div>'
         more = [each for name in _MORE for each in self.state.problems_of(name)]
         names = [_LABELS[name].lower() for name in _MORE if name in self.state.shown]
         title = f"More: {', '.join(names[:3])} …" + (f" — {len(more)} to look at" if more else "")
@@ -356,10 +347,16 @@ class Form(W.VBox):  # type: ignore[misc]
             limit = state.spec.prompt_chars if name == "prompt" else state.spec.negative_chars
             count = len(getattr(state, name).strip())
             return f'<span class="wan-count{" over" if count > limit else ""}">{count} of {limit} characters</span>'
-        if name == "model":
-            return escape(cite(state.spec.note))
-        medium = getattr(state, name, None) if name in MEDIA_FIELDS else None
-        return escape(str(medium)) if medium is not None and not medium.error else ""
+        if name != "model":
+            return ""
+        return escape(model_line(state.spec, self.session.region, state.preview.usual if state.preview else None))
+
+    def _paint_frame(self) -> None:
+        request = self.state.request
+        drawn = (request and (request.source_size, request.predicted_size(), request.last_frame), self.state.model)
+        if request is not None and drawn != self._drawn:
+            self._drawn = drawn
+            self._frame.value = preview_view.frame_html(request)
 
     def _paint_foot(self) -> None:
         state, preview = self.state, self.state.preview
@@ -369,37 +366,22 @@ class Form(W.VBox):  # type: ignore[misc]
         self._line.value = f"<div>{line}</div>"
         self._submit.description = "Sending…" if self._sending else submit_words(preview)
         self._submit.disabled = self._sending or state.is_held
-        self._submit.tooltip = "" if state.is_ready else _why_not(state.problems)
-        _display(self._allow, bool(state.wasteful))
-        existing = preview.existing if preview else None
-        _display(self._sample, existing is not None)
-        said = ""
-        if existing is not None:
-            words = phase_words(existing)
-            done, retry = (words.word, "; tick new sample to try again") if words.tone == "bad" else ("submitted", "")
-            way = "Submit makes another, which counts anew" if state.new_sample else f"Submit shows that run{retry}"
-            said = f"{done} at {clock_time(existing.created_at)}: {way}"
-        self._existing.value = f'<span class="wan-note">{escape(said)}</span>'
+        show(self._allow, bool(state.wasteful))
+        show(self._sample, preview is not None and preview.existing is not None)
+        self._existing.value = f'<span class="wan-note" role="status">{escape(self._beside_submit())}</span>'
+        self._back.description = f"Undo: {state.changes[-1].said}" if state.changes else "Undo"
+        self._back.layout.visibility = None if state.changes else "hidden"
+        self._code.show(state.request)
 
-
-def _box(kind: type[W.Box], children: Sequence[W.Widget], name: str) -> W.Box:
-    made = kind(children=list(children))
-    made.add_class(name)
-    return made
-
-
-def _display(widget: W.DOMWidget, shown: bool) -> None:
-    widget.layout.display = None if shown else "none"
-
-
-def _put(control: W.DOMWidget, value: Any, options: Sequence[Any] | None = None) -> None:
-    """Set options, then value, each only where it differs."""
-    if options is not None and tuple(control.options) != tuple(options):
-        control.options = tuple(options)
-    if control.value != value:
-        control.value = value
-
-
-def _why_not(problems: Sequence[Problem]) -> str:
-    held = [str(each) for each in problems if each.severity != "warning"]
-    return held[0] if held else ""
+    def _beside_submit(self) -> str:
+        """Say why Submit is off, or that it gives a run that exists."""
+        state = self.state
+        if state.is_held:
+            return why_not(state.problems, state.over_budget)
+        existing = state.preview.existing if state.preview else None
+        if existing is None:
+            return ""
+        words = phase_words(existing)
+        done, retry = (words.word, "; tick new sample to try again") if words.tone == "bad" else ("submitted", "")
+        way = "Submit makes another, which counts anew" if state.new_sample else f"Submit shows that run{retry}"
+        return f"{done} at {clock_time(existing.created_at)}: {way}"

@@ -20,6 +20,8 @@ from wan_nb.errors import WanError
 from wan_nb.problems import Problem
 
 if TYPE_CHECKING:
+    import ipywidgets as W  # noqa: N812 - static twins are made without it
+
     from wan_nb.session import Session
 
 HERE = Path(__file__).parent
@@ -75,7 +77,8 @@ def problem_html(problem: Problem, *, missing: bool = False) -> str:
         return f'<span class="wan-problem missing">○ {escape(problem.message)}</span>'
     source = f' title="Source: {escape(cite(problem.source))}"' if problem.source else ""
     sign = _SEVERITY[problem.severity]
-    return f'<span class="wan-problem {problem.severity}"{source}>{sign} {escape(str(problem))}</span>'
+    role = "alert" if problem.severity == "refused" else "status"
+    return f'<span class="wan-problem {problem.severity}" role="{role}"{source}>{sign} {escape(str(problem))}</span>'
 
 
 def fault_html(error: BaseException) -> str:
@@ -129,6 +132,26 @@ class Paced:
             self._is_due = False
             self._next = time.monotonic() + self._every_s
         self._session.later(self._act)
+
+
+def box(kind: type[W.Box], children: Sequence[W.Widget], name: str) -> W.Box:
+    """Return widgets in a box with a class name."""
+    made = kind(children=list(children))
+    made.add_class(name)
+    return made
+
+
+def show(widget: W.DOMWidget, shown: bool) -> None:
+    """Show or hide a widget."""
+    widget.layout.display = None if shown else "none"
+
+
+def put(control: W.DOMWidget, value: Any, options: Sequence[Any] | None = None) -> None:
+    """Set options, then value, each only where it differs."""
+    if options is not None and tuple(control.options) != tuple(options):
+        control.options = tuple(options)
+    if control.value != value:
+        control.value = value
 
 
 def table_rows(rows: Sequence[tuple[str, str]]) -> str:

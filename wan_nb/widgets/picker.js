@@ -17,6 +17,7 @@ function render({ model, el }) {
     button.disabled = false;
     button.textContent = "Choose…";
     button.title = "Choose a file, or drop one here";
+    button.setAttribute("aria-label", `Choose a file: ${model.get("label")}`);
     if (problem !== undefined) model.send({ problem });
   };
 
@@ -37,6 +38,7 @@ function render({ model, el }) {
   async function piece(at) {
     const mine = job;
     button.textContent = `${Math.floor((100 * at) / file.size)} %`;
+    button.removeAttribute("aria-label");
     try {
       const bytes = await file.slice(at, at + PIECE).arrayBuffer();
       if (mine === job) model.send({ name: file.name, size: file.size, at, job }, undefined, [bytes]);

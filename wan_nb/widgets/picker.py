@@ -22,6 +22,7 @@ class FilePicker(anywidget.AnyWidget):
     """A button (and a place to drop on) that hands over one file.
 
     Args:
+        label: What it is for, to be read out.
         accept: What the browser's dialog offers, such as ``"image/*"``.
         limit_mb: Megabytes at most; more is refused in the browser.
         take: Called with ``{"name": …, "content": …}`` when a file has arrived whole.
@@ -31,18 +32,20 @@ class FilePicker(anywidget.AnyWidget):
 
     _esm = (HERE / "picker.js").read_text(encoding="utf-8")
     _css = STYLE
+    label = traitlets.Unicode("").tag(sync=True)
     accept = traitlets.Unicode("").tag(sync=True)
     limit = traitlets.Int(0).tag(sync=True)
 
     def __init__(
         self,
+        label: str,
         accept: str,
         limit_mb: int,
         take: Callable[[dict[str, Any]], None],
         refuse: Callable[[str], None],
         fault: Callable[[BaseException], None],
     ) -> None:
-        super().__init__(accept=accept, limit=limit_mb * MEGABYTE)
+        super().__init__(label=label, accept=accept, limit=limit_mb * MEGABYTE)
         self._take, self._refuse = take, refuse
         self._held = bytearray()
         self._job: Any = None

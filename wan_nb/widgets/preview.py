@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wan_nb.catalog import cite
+from wan_nb.drawing import frame
+from wan_nb.geometry import Size, drift
 from wan_nb.request import MEDIA_FIELDS, VideoRequest
 from wan_nb.widgets.parts import INK, SOFT, TONES, escape, jpeg_address, table_rows
 from wan_nb.widgets.wording import price_words, usual_words
@@ -25,6 +27,8 @@ def line(preview: Preview, region: str) -> str:
     if preview.size:
         drifted = f" ({preview.drift})" if preview.drift and preview.drift.pixels else ""
         parts.append(escape(f"{preview.size} px expected{drifted}"))
+    if preview.left is not None:
+        parts.append(escape(f"{preview.left} of today's budget left"))
     if usual := usual_words(preview.usual.median_s, preview.usual.p90_s):
         parts.append(f'<span title="{escape(preview.usual.source)}">{escape(usual)}</span>')
     return " · ".join(parts)
@@ -51,9 +55,40 @@ def html(preview: Preview, region: str = "") -> str:
     if preview.size:
         rows.append(("size", f"{preview.size} px expected; {preview.drift or 'shape not known'}"))
     rows.append(("time", f"{usual_words(preview.usual.median_s, preview.usual.p90_s)} ({cite(preview.usual.source)})"))
+    if preview.left is not None:
+        rows.append(
+            ("budget", f"{preview.left} left today" + (f": {preview.over_budget}" if preview.over_budget else ""))
+        )
     if preview.existing:
         rows.append(("ran before", f"run {preview.existing.run_id}: submitting gives that run; take=2 makes another"))
     return _framed(request, rows, preview.problems)
+
+
+def frame_html(request: VideoRequest) -> str:
+    """Return a drawing of the frame that comes out, to scale, with what of the pictures lies outside of it."""
+    output, shape = request.predicted_size(), request.source_size
+    if output is None or shape is None:
+        why = "nobody has seen the first frame yet" if request.media else "the first frame gives the video its shape"
+        return f'<div class="wan-frame empty"><div class="wan-note">The frame is drawn here: {why}.</div></div>'
+    figures = []
+    for name in ("first_frame", "first_clip", "last_frame"):
+        medium = request.media.get(name)
+        if medium is None or medium.size is None:
+            continue
+        words = _fit_words(name.replace("_", " "), medium.size, output)
+        picture = jpeg_address(medium.thumbnail, longest=260, limit=24_000) if medium.kind == "image" else ""
+        drawn = frame(output, medium.size, picture, label=f"{output} pixels. {words}")
+        figures.append(f'<figure>{drawn}<figcaption class="wan-note">{escape(words)}</figcaption></figure>')
+    return f'<div class="wan-frame">{"".join(figures)}</div>'
+
+
+def _fit_words(name: str, shape: Size, output: Size) -> str:
+    off = drift(shape, output)
+    if not off.pixels:
+        return f"The {name}, {shape}, has this very shape."
+    lost = 100 * (1 - min(output.ratio / shape.ratio, shape.ratio / output.ratio))
+    outside = f"of the {name}, {shape}, {float(lost):.1f} % lies outside (hatched)"
+    return f"{off}: {outside}; whether it is cut off or squeezed in, no document says."
 
 
 def request_html(request: VideoRequest) -> str:

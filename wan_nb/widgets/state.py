@@ -7,21 +7,26 @@ choice through the form (an ipywidgets Dropdown selects its first entry whenever
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from traitlets import Any as AnyTrait
 from traitlets import Bool, HasTraits, Int, TraitError, Unicode, observe, validate
 
-from wan_nb import catalog
+from wan_nb import catalog, pricing
 from wan_nb.catalog import ModelSpec
 from wan_nb.errors import RequestError, WanError
 from wan_nb.media import Media, load
+from wan_nb.preview import SHOWN_REGION
 from wan_nb.problems import Place, Problem
+from wan_nb.repair import Repaired
 from wan_nb.request import MEDIA_FIELDS, VideoRequest
+from wan_nb.widgets.offers import Offer, Offers
 from wan_nb.widgets.wording import model_words
 
 if TYPE_CHECKING:
@@ -34,6 +39,28 @@ SWITCHES = ("prompt_extend", "audio", "watermark")
 """Fields that are on, off, or left to the service (None)."""
 
 _CHOSEN = ("model", "resolution", "duration", *TEXT_FIELDS, *SWITCHES, *MEDIA_FIELDS)
+
+
+STEPS_BACK = 20
+"""How many changes can be taken back."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """What can be taken back: what fields held before something was done that a user may regret."""
+
+    said: str
+    """What was done: ``"first frame mended"``."""
+    before: Mapping[str, Any]
+    """Values by field."""
+    sources: Mapping[str, str]
+    """What stood in the path boxes of the media among them."""
+
+
+def values_of(request: VideoRequest) -> dict[str, Any]:
+    """Return what a form holds that stands at a request: tier and seconds as they were used, even if by default."""
+    given = {name: getattr(request, name) for name in _CHOSEN}
+    return given | {"resolution": request.tier, "duration": request.seconds}
 
 
 def at_once(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -107,6 +134,13 @@ class FormState(HasTraits):
         """The request as it stands."""
         self.loading: frozenset[str] = frozenset()
         """Media that are being read just now."""
+        self.sources: dict[str, str] = {}
+        """Path or address in the box of each medium; none for what was uploaded, mended or given as a picture."""
+        self.offers = Offers(later, self._offered)
+        """Repairs of the pictures; they come when they are worked out."""
+        self._mended: dict[str, tuple[Repaired, Change]] = {}
+        self.changes: list[Change] = []
+        """What can be taken back, newest last."""
         self._latest: dict[str, object] = {}
         self._wished: dict[str, Any] = {}
         with self.changing():
@@ -122,6 +156,7 @@ class FormState(HasTraits):
         for name, value in defaults.items():
             if name in MEDIA_FIELDS:
                 setattr(self, name, None if value is None else load(value, MEDIA_FIELDS[name]))  # type: ignore[arg-type]
+                self.sources[name] = str(value) if isinstance(value, str | os.PathLike) else ""
             elif name in TEXT_FIELDS:
                 setattr(self, name, "" if value is None else str(value))
             elif value is not None:
@@ -172,6 +207,12 @@ class FormState(HasTraits):
         return tuple(sorted(self.spec.tiers.union, key=lambda tier: int(tier[:-1])))
 
     @property
+    def _first_tier(self) -> str:
+        """What stands there until the user chooses: the cheapest, where the service's own default is the dearest."""
+        region = self.place.region or SHOWN_REGION
+        return pricing.cheapest_tier(self.spec.id, self.spec.tiers.agreed or self.spec.tiers.union, region)
+
+    @property
     def duration_options(self) -> tuple[int, ...]:
         """Seconds that the chosen model offers here, in order."""
         return tuple(sorted(self.spec.durations_in(self.place.region).union))
@@ -200,7 +241,14 @@ class FormState(HasTraits):
     def is_held(self) -> bool:
         """Whether something is wrong that keeps the request from being sent."""
         refused = any(problem.severity == "refused" for problem in self.problems)
-        return refused or (bool(self.wasteful) and not self.allow_wasteful)
+        return refused or (bool(self.wasteful) and not self.allow_wasteful) or bool(self.over_budget)
+
+    @property
+    def over_budget(self) -> str:
+        """Why today's budget does not cover it; empty where it does, or where the run exists and nothing is paid."""
+        if self.preview is None or (self.preview.existing is not None and not self.new_sample):
+            return ""
+        return self.preview.over_budget
 
     @property
     def is_ready(self) -> bool:
@@ -241,13 +289,74 @@ class FormState(HasTraits):
         text = source.strip().strip("\"'") if isinstance(source, str) else source
         ticket = object()
         with self.changing():
+            if getattr(self, field) is not None:
+                done = "another" if text else "no"
+                self._remember(f"{done} {field.replace('_', ' ')}", field)
             self._latest[field] = ticket
+            self.sources[field] = source if isinstance(source, str) else ""
             if text == "" or text is None:
                 setattr(self, field, None)
                 self.loading -= {field}
                 return
             self.loading |= {field}
         self._later(self._read, field, text, ticket)
+
+    def mend(self, offer: Offer) -> None:
+        """Take a repair: its picture takes the place of the one that it was made from."""
+        field = offer.repair.field
+        with self.changing():
+            if offer.result is None or offer not in self.offers.of(field):
+                return  # the picture was changed meanwhile
+            change = self._remember(f"{field.replace('_', ' ')} mended", field)
+            self._mended[field] = offer.result, change
+            setattr(self, field, offer.result.medium)
+            self.sources[field] = ""
+
+    def mended(self, field: str) -> tuple[Repaired, Change] | None:
+        """Return what was done to the picture that stands in a field, and the change to take back; None if nothing."""
+        known = self._mended.get(field)
+        return known if known and known[0].medium is getattr(self, field) and known[1] in self.changes else None
+
+    def fill(self, request: VideoRequest, said: str) -> None:
+        """Fill the form from a request, whatever it holds now; `take_back` gives that back.
+
+        Args:
+            request: Its model must be in the catalogue.
+            said: What was done, for the one who may regret it: ``"filled from the run of 14:02"``.
+
+        Raises:
+            RequestError: If the form has no such model.
+        """
+        if catalog.find_model(request.model) is None:
+            raise RequestError(f"model {request.model!r} is not in the catalogue, so the form has no fields for it.")
+        with self.changing():
+            self._remember(said, *_CHOSEN)
+            self.sources = {}
+            self._set({name: "" if value is None else value for name, value in values_of(request).items()})
+
+    def take_back(self, change: Change | None = None) -> None:
+        """Undo one of `changes`, the last one if none is named."""
+        with self.changing():
+            change = change or (self.changes[-1] if self.changes else None)
+            if change in self.changes and change is not None:
+                self.changes.remove(change)
+                self.sources |= change.sources
+                self._set(change.before)
+
+    def _set(self, values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            if name in MEDIA_FIELDS:
+                self._latest[name] = object()  # what is still being read comes too late
+                self.loading -= {name}
+            blank = None if name in (*MEDIA_FIELDS, *SWITCHES) and value == "" else value
+            setattr(self, name, str(blank) if name in TEXT_FIELDS else blank)
+
+    def _remember(self, said: str, *names: str) -> Change:
+        before = {name: getattr(self, name) for name in names}
+        sources = {name: self.sources.get(name, "") for name in names if name in MEDIA_FIELDS}
+        change = Change(said, before, sources)
+        self.changes = [*self.changes, change][-STEPS_BACK:]
+        return change
 
     def _read(self, field: str, source: object, ticket: object) -> None:
         kind = MEDIA_FIELDS[field]
@@ -276,7 +385,7 @@ class FormState(HasTraits):
         """Dependants first: tier and seconds for the model, then the request, then what is wrong with it."""
         spec, wished = self.spec, dict(self._wished)
         for name, options, default in (
-            ("resolution", self.resolution_options, spec.default_tier),
+            ("resolution", self.resolution_options, self._first_tier),
             ("duration", self.duration_options, spec.default_duration),
         ):
             wish = wished.get(name)
@@ -288,6 +397,7 @@ class FormState(HasTraits):
             self.problems = self.request.problems(self.place)
             if not self.wasteful:
                 self.allow_wasteful = False
+            self.offers.seek(self.request, self.place)
             if self._ask_preview is not None:
                 self._ask()
 
@@ -300,6 +410,10 @@ class FormState(HasTraits):
         if seed and seed.lstrip("-").isdecimal():
             given["seed"] = int(seed)
         return VideoRequest(self.model, **given)
+
+    def _offered(self) -> None:
+        with self.lock:
+            self.revision += 1
 
     def _ask(self) -> None:
         """Ask for a preview; while one is on its way, remember that the request changed again."""

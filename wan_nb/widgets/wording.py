@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from wan_nb.catalog import ModelSpec
+from wan_nb.catalog import ModelSpec, cite
 from wan_nb.preview import SHOWN_REGION
-from wan_nb.pricing import Money
+from wan_nb.pricing import Money, estimate
 from wan_nb.record import RunPhase, RunState
 from wan_nb.task import TaskStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wan_nb.preview import Preview
+    from wan_nb.problems import Problem
+    from wan_nb.schedule import Usual
     from wan_nb.session import Session
 
 
@@ -213,3 +217,38 @@ def model_words(spec: ModelSpec, name: str = "", region: str = "") -> str:
     sound = "" if spec.sound == "none" else ", sound"
     absent = f" (not in {region_words(region)})" if region and spec.regions.verdict(region) == "refused" else ""
     return f"{kind} · {name or spec.id} · {length}{sound}{absent}"
+
+
+def model_line(spec: ModelSpec, region: str = "", usual: Usual | None = None) -> str:
+    """Say what a model is good at, what a second costs, and how long it takes: the line under the list of models.
+
+    Args:
+        spec: The model.
+        region: Whose price list; empty for a simulation, which is free and shows Singapore's.
+        usual: How long runs like the chosen one take.
+
+    Example:
+        >>> from wan_nb.catalog import MODELS
+        >>> print(model_line(MODELS["wan2.1-i2v-plus"]))  # doctest: +ELLIPSIS
+        Good at: silent clips at 720P; effect templates in Beijing · list price in Singapore: 0.10 USD ...
+    """
+    where = region or SHOWN_REGION
+    parts = [f"Good at: {cite(spec.good_at)}"] if spec.good_at else []
+    prices = [
+        f"{price} a second at {tier}"
+        for tier in sorted(spec.tiers.union, key=lambda tier: int(tier[:-1]))
+        if (price := estimate(spec.id, region=where, tier=tier, seconds=1).money)
+    ]
+    parts.append(f"list price in {region_words(where)}: {', '.join(prices) or 'not published'}")
+    if usual and (words := usual_words(usual.median_s, usual.p90_s)):
+        parts.append(f"{words} ({usual.source if usual.count else 'as published'})")
+    return " · ".join([*parts, *([cite(spec.note)] if spec.note else [])])
+
+
+def why_not(problems: Sequence[Problem], over_budget: str = "") -> str:
+    """Say why Submit is off: the first thing that holds the request back, and how many more there are."""
+    held = [str(each) for each in problems if each.severity != "warning"]
+    if not held:
+        return f"Off: {over_budget}." if over_budget else ""
+    more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
+    return f"Off: {held[0]}{more}"
