@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -20,9 +21,13 @@ KEY = "sk-" + "verysecretkey0123"
 class Kernel:
     """A kernel of its own, and what it says."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, site: Path | None = None) -> None:
+        """Start it in a folder; packages in `site` come before the installed ones."""
         self.manager = KernelManager(kernel_name="python3")
-        self.manager.start_kernel(cwd=str(folder))
+        environment = dict(os.environ)
+        if site is not None:
+            environment["PYTHONPATH"] = os.pathsep.join([str(site), environment.get("PYTHONPATH", "")])
+        self.manager.start_kernel(cwd=str(folder), env=environment)
         self.client = self.connect()
 
     def connect(self) -> Any:
@@ -51,6 +56,26 @@ class Kernel:
             if interrupt_at and interrupt_at in message["content"].get("text", ""):
                 # the word comes out before the wait begins; a moment later the cell is certainly waiting
                 threading.Timer(0.4, self.manager.interrupt_kernel).start()
+
+    def tell(self, model_id: str, content: dict[str, Any]) -> None:
+        """Send a widget what its view in a browser would send."""
+        data = {"method": "custom", "content": content}
+        message = self.client.session.msg("comm_msg", {"comm_id": model_id, "data": data})
+        self.client.shell_channel.send(message)
+
+    def hear_phase(self, wanted: str) -> None:
+        """Read what the kernel publishes until a status row says that phase."""
+        while True:
+            message = self.client.get_iopub_msg(timeout=60)
+            row = message["content"].get("data", {}).get("state", {}).get("row", {})
+            if message["msg_type"] in ("comm_open", "comm_msg") and row.get("phase") == wanted:
+                return
+
+    def end_of(self, message_id: str) -> None:
+        """Wait until a cell has ended well."""
+        while (reply := self.client.get_shell_msg(timeout=60))["parent_header"].get("msg_id") != message_id:
+            pass
+        assert reply["content"]["status"] == "ok", reply["content"]
 
     def text(self, code: str) -> str:
         """Run a cell and return what it printed; an error in it is an error here."""
