@@ -46,7 +46,10 @@ if TYPE_CHECKING:
     from wan_nb.mend import upright as upright
     from wan_nb.plots import plot_drift as plot_drift
     from wan_nb.plots import plot_lattice as plot_lattice
+    from wan_nb.plots import plot_measures as plot_measures
     from wan_nb.plots import plot_rules as plot_rules
+    from wan_nb.plots import plot_study_cost as plot_study_cost
+    from wan_nb.plots import plot_tally as plot_tally
     from wan_nb.preview import Preview as Preview
     from wan_nb.pricing import Money as Money
     from wan_nb.problems import Problem as Problem
@@ -73,7 +76,7 @@ _HOMES = {
     "measures": ("Measures", "measure"),
     "media": ("Media", "load"),
     "mend": ("crop", "flatten", "pad", "scale_into", "to_rgb", "upright"),
-    "plots": ("plot_drift", "plot_lattice", "plot_rules"),
+    "plots": ("plot_drift", "plot_lattice", "plot_measures", "plot_rules", "plot_study_cost", "plot_tally"),
     "pricing": ("Money",),
     "problems": ("Problem",),
     "ratio": ("reach",),
