@@ -57,8 +57,10 @@ ALLOWED: dict[str, set[str]] = {
     "tally": {"chance", "votes"},
     "studies": {"journal", "tables", "votes"},
     "variants": {"catalog", "chance", "media", "request"},
+    "cells": {"pricing", "record", "request", "run", "variants"},
+    "export": {"catalog", "history", "media", "tables", "tally", "variants"},
     "compare": {
-        "history", "measures", "pricing", "record", "request", "run", "sheets", "studies", "tables", "tally",
+        "cells", "export", "measures", "pricing", "record", "request", "run", "sheets", "studies", "tables", "tally",
         "variants", "votes", "widgets",
     },
     "ledger": {"journal", "pricing", "record"},
@@ -82,7 +84,7 @@ ALLOWED: dict[str, set[str]] = {
         "calibration", "client", "endpoint", "engine", "follow", "geometry", "history", "kept", "ledger", "preview",
         "retry", "task", "tasks",
         "media", "pricing", "problems", "record",
-        "request", "run", "schedule", "studies", "compare", "widgets",
+        "request", "run", "schedule", "studies", "compare", "export", "variants", "widgets",
     },
     "connect": {"catalog", "endpoint", "pricing", "session", "simulator"},
     "sharing": set(),
@@ -104,6 +106,8 @@ INSIDE_FUNCTIONS = {
     ("compare", "widgets"),
     ("session", "widgets"),
     ("session", "compare"),
+    ("session", "export"),
+    ("session", "variants"),
 }
 """Edges that may only be taken inside a function: where a value shows itself."""
 

@@ -13,18 +13,17 @@ import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from wan_nb import tables
-from wan_nb.errors import ConfigError, LedgerError, RequestError, RunError, StillRunningError
-from wan_nb.history import row
+from wan_nb import export, tables
+from wan_nb.cells import WITHOUT_VIDEO, Ballot, Cell, Key, StudyEstimate, shown
+from wan_nb.errors import ConfigError, LedgerError, MediaError, RequestError, RunError, StillRunningError
 from wan_nb.pricing import Money
 from wan_nb.record import RunPhase, RunState
 from wan_nb.request import VideoRequest
-from wan_nb.run import Run, Video, describe, gather
+from wan_nb.run import Run, Video, gather
 from wan_nb.studies import StudyRow
 from wan_nb.tally import standing, tally
 from wan_nb.variants import Design, Variant, after_the_runs
@@ -39,96 +38,7 @@ if TYPE_CHECKING:
 
 VOTES = 20
 """Decided votes a pair, unless another number is fixed."""
-_WITHOUT_VIDEO = (RunPhase.REJECTED, RunPhase.FAILED, RunPhase.CANCELED, RunPhase.EXPIRED, RunPhase.LOST)
 _BY_CHANCE = random.SystemRandom()
-
-Key = tuple[str, int]
-"""A variant's label and a seed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One variant with one seed."""
-
-    variant: Variant
-    """Which variant."""
-    seed: int
-    """Which seed."""
-    request: VideoRequest = field(repr=False)
-    """What is asked for."""
-    run: Run | None = field(default=None, repr=False)
-    """Its newest take that has not failed; the newest one where all failed; None before it is submitted."""
-
-    @property
-    def key(self) -> Key:
-        """Label and seed."""
-        return self.variant.label, self.seed
-
-    @property
-    def state(self) -> str:
-        """Where it stands, in words."""
-        return describe(self.run.state) if self.run else "not submitted"
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether there will be no video unless it is made again."""
-        return self.run is not None and self.run.state.phase in _WITHOUT_VIDEO
-
-    @property
-    def video(self) -> Video | None:
-        """The video, once it is saved."""
-        return self.run.video if self.run else None
-
-    def __str__(self) -> str:
-        return f"{self.variant.label}, seed {self.seed}"
-
-
-@dataclass(frozen=True, slots=True)
-class StudyEstimate:
-    """What a study still costs: for all that has no run yet."""
-
-    missing: int
-    """Cells that are not submitted."""
-    cells: int
-    """Cells in all."""
-    seconds: int
-    """Seconds of video that are missing."""
-    money: Money | None
-    """By list price; in a simulation what it would cost in Singapore. None where no price is known."""
-    unknown: int
-    """Missing cells without a published price: not in `money`."""
-    budget: Money | None
-    """The session's budget for a day."""
-    spent: Money | None
-    """What is spent or reserved of it today."""
-    is_simulated: bool
-    """Whether it costs nothing."""
-
-    def __str__(self) -> str:
-        if not self.missing:
-            return f"nothing: all {self.cells} cells are submitted"
-        free = "free (simulated); live " if self.is_simulated else ""
-        price = f"about {self.money}" if self.money else "price not published"
-        if self.money and self.unknown:
-            price += f", and {self.unknown} runs without a published price"
-        limit = f"; {self.spent} of the budget of {self.budget} is spent or reserved" if self.budget else ""
-        return f"{self.missing} of {self.cells} cells to submit, {self.seconds} s of video: {free}{price}{limit}"
-
-
-@dataclass(frozen=True, slots=True)
-class Ballot:
-    """The next two videos for a judge; sides drawn at random. ``study.vote(b.left, b.right, …, is_blind=True)``."""
-
-    left: Key
-    """What to show on the left."""
-    right: Key
-    """What to show on the right."""
-    judge: str
-    """Who is asked."""
-    done: int
-    """Pairs that this judge has judged."""
-    remaining: int
-    """Pairs that this judge may still be asked about, this one among them."""
 
 
 class Experiment:
@@ -199,7 +109,7 @@ class Experiment:
     def cells(self) -> tuple[Cell, ...]:
         """Variants × seeds, with their runs; all seeds of the first variant come first."""
         return tuple(
-            Cell(variant, seed, request, self.session.run(shown.run_id) if (shown := _shown(takes)) else None)
+            Cell(variant, seed, request, self.session.run(state.run_id) if (state := shown(takes)) else None)
             for (variant, seed, request), takes in zip(self._requests, self._takes(), strict=True)
         )
 
@@ -215,6 +125,11 @@ class Experiment:
         labels = ", ".join(variant.label for variant in self.variants)
         raise ConfigError(f"({label!r}, {seed!r}) is no cell of this study; variants {labels}, seeds {self.seeds}.")
 
+    def runs_of(self, cell: Cell) -> list[str]:
+        """Return the ids of all takes of a cell, the newest first."""
+        identity = self.session.endpoint.identity
+        return [state.run_id for state in self.session.ledger.samples(cell.request.fingerprint, identity)]
+
     @property
     def videos(self) -> dict[Key, Video]:
         """The videos that are there, by label and seed."""
@@ -227,7 +142,8 @@ class Experiment:
     def estimate(self) -> StudyEstimate:
         """What it still costs to submit, for the whole of what is missing."""
         missing = self._missing()
-        budget, spent, prices = self.session.price(cell.request for cell in missing)
+        prices = [each.money for each in self.session.prices(cell.request for cell in missing)]
+        budget, spent = self.session.budget
         return StudyEstimate(
             missing=len(missing),
             cells=len(self._requests),
@@ -246,7 +162,7 @@ class Experiment:
         takes = [
             f"{cell}: take {cell.run.state.take} is shown; a sample chosen after seeing another is not chance."
             for cell, found in zip(cells, self._takes(), strict=True)
-            if cell.run and sum(1 for state in found if state.phase not in _WITHOUT_VIDEO) > 1
+            if cell.run and sum(1 for state in found if state.phase not in WITHOUT_VIDEO) > 1
         ]
         rewritten = {cell.key: cell.video.actual_prompt for cell in cells if cell.video and cell.video.actual_prompt}
         before = self.design.warnings(self.votes_planned)
@@ -457,11 +373,19 @@ class Experiment:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a dict of plain values each cell."""
-        return [
-            {"variant": cell.variant.label, "changes": cell.variant.name, "seed": cell.seed, "state": cell.state}
-            | (row(cell.run.state) if cell.run else {})
-            for cell in self.cells
-        ]
+        return export.cell_rows(self)
+
+    def to_csv(self, path: str | Path) -> tuple[Path, Path]:
+        """Write the cells to `path` and all judgements beside it (``….votes.csv``); return both paths."""
+        return export.write_csv(self, path)
+
+    def to_card(self) -> dict[str, Any]:
+        """Return a card (plain values) from which `session.compare_from` declares the study again."""
+        return export.card(self)
+
+    def to_json(self, path: str | Path) -> Path:
+        """Write the card as a JSON file and return its path."""
+        return export.write_card(self, path)
 
     def measures(self) -> MeasureTable:
         """Measure every video that is there: likeness to the asked frames, motion, flicker (`wan_nb.measures`)."""
@@ -519,14 +443,14 @@ class Experiment:
         study.show(self)
 
 
-def declare(
-    session: Session, baseline: VideoRequest, axes: Mapping[str, Any], *, name: str = "", votes: int | None = None
-) -> Experiment:
+def declare(session: Session, design: Design, *, name: str = "", votes: int | None = None) -> Experiment:
     """Write a comparison down and return it; what `session.compare` does."""
     if votes is not None and (not isinstance(votes, int) or isinstance(votes, bool) or votes < 1):
         raise ConfigError(f"votes={votes!r} is no number of votes; whole numbers from 1 are.")
-    design = Design.of(baseline, axes)
-    for request in (baseline, *(variant.request for variant in design.variants)):
+    for request in (design.baseline, *(variant.request for variant in design.variants)):
+        for field, medium in request.media.items():
+            if medium.error:
+                raise MediaError(f"{field} {medium.name!r} {medium.error}")
         session.keep(request)
     row = session.studybook.declare(
         design.id, design.to_record(), at=session.clock.now(), name=name.strip(), votes=votes, default=VOTES
@@ -541,8 +465,3 @@ def bring_back(session: Session, wanted: str) -> Experiment:
         return Experiment(session, Design.from_record(row.definition, session.find_input), row)
     except (KeyError, TypeError) as error:
         raise LedgerError(f"study {wanted!r} cannot be read ({error!r}); declare it anew.") from error
-
-
-def _shown(takes: list[RunState]) -> RunState | None:
-    """Choose the take that a cell shows."""
-    return next((state for state in takes if state.phase not in _WITHOUT_VIDEO), takes[0] if takes else None)

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import fields, replace
 from pathlib import Path
@@ -33,7 +33,7 @@ from wan_nb.history import Runs, Spend, prunable, usage_bytes
 from wan_nb.kept import KeptInputs
 from wan_nb.ledger import Ledger, Plan
 from wan_nb.preview import Planner, Preview, midnight
-from wan_nb.pricing import Money
+from wan_nb.pricing import Estimate, Money
 from wan_nb.problems import Place
 from wan_nb.record import LIFE_S, Record, RunPhase, RunState
 from wan_nb.request import VideoRequest
@@ -229,14 +229,12 @@ class Session:
         ]
 
     def keep(self, request: VideoRequest) -> VideoRequest:
-        """Copy a request's media into the folder, and return it with the copies; what cannot be read stays out.
+        """Copy a request's media into the folder, and return it with the copies.
 
         Raises:
             MediaError: If a file holds other bytes than when it was loaded.
         """
-        return request.replace(
-            **{name: medium if medium.error else self._inputs.keep(medium) for name, medium in request.media.items()}
-        )
+        return request.replace(**{name: self._inputs.keep(medium) for name, medium in request.media.items()})
 
     def find_input(self, reference: str, name: str) -> str | Path:
         """Return where a medium of the journal is: its kept file, or its address.
@@ -246,11 +244,15 @@ class Session:
         """
         return self._inputs.find(reference, name)
 
-    def price(self, requests: Iterable[VideoRequest]) -> tuple[Money | None, Money | None, list[Money | None]]:
-        """Return the day's budget, what is spent or reserved of it, and the list price of each request."""
+    def prices(self, requests: Iterable[VideoRequest]) -> list[Estimate]:
+        """Return what each request costs here by list price; in a simulation, what it would cost in Singapore."""
+        return [self._planner.estimate(request) for request in requests]
+
+    @property
+    def budget(self) -> tuple[Money | None, Money | None]:
+        """What may be spent a day, and what is spent or reserved of it today; None for both without a budget."""
         budget = None if self.is_simulated else self._planner.budget
-        spent = self.ledger.spent(budget.currency, midnight(self.clock.now())) if budget else None
-        return budget, spent, [self._planner.estimate(request).money for request in requests]
+        return budget, self.ledger.spent(budget.currency, midnight(self.clock.now())) if budget else None
 
     def _start(self, state: RunState, existed: bool, request: VideoRequest, kept: VideoRequest) -> Run:
         """Send what is planned; follow what was sent already."""
@@ -506,9 +508,30 @@ class Session:
             >>> study = session.compare(request, prompt=["The cat jumps.", "It sleeps."], seed=[1, 2])  # doctest: +SKIP
         """
         from wan_nb.compare import declare
+        from wan_nb.variants import Design
 
         self._check_open()
-        return declare(self, baseline, axes, name=name, votes=votes)
+        return declare(self, Design.of(baseline, axes), name=name, votes=votes)
+
+    def compare_from(
+        self, card: Mapping[str, Any] | str | Path, *, files: Iterable[str | Path] = (), name: str = ""
+    ) -> Experiment:
+        """Declare a comparison from a card (`Experiment.to_json`), here or on another machine; nothing is sent.
+
+        Args:
+            card: The card, or the path of its file.
+            files: Its pictures, sounds and clips, where this folder does not keep them; their bytes decide.
+            name: Another name.
+
+        Raises:
+            ConfigError: If it is no card, or an input is missing.
+        """
+        from wan_nb.compare import declare
+        from wan_nb.export import read_card
+
+        self._check_open()
+        design, own_name, votes = read_card(card, self.find_input, files)
+        return declare(self, design, name=name or own_name, votes=votes)
 
     def study(self, wanted: str) -> Experiment:
         """Bring a declared comparison back, by its id, or the newest of a name.

@@ -19,7 +19,8 @@ from PIL import Image, ImageDraw, ImageFont
 from wan_nb import video
 
 if TYPE_CHECKING:
-    from wan_nb.compare import Cell, Experiment
+    from wan_nb.cells import Cell
+    from wan_nb.compare import Experiment
 
 WIDTH = 1400
 """Pixels of a sheet, unless said otherwise."""

@@ -29,7 +29,8 @@ from wan_nb.widgets.parts import HERE, INK, LINE, SOFT, STYLE, TONES, escape, jp
 from wan_nb.widgets.wording import phase_words
 
 if TYPE_CHECKING:
-    from wan_nb.compare import Cell, Experiment
+    from wan_nb.cells import Cell
+    from wan_nb.compare import Experiment
     from wan_nb.run import Video
 
 PAGE_BYTES = 48 * 1024 * 1024

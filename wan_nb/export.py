@@ -1,0 +1,202 @@
+"""What is taken away from a study: CSV files, and a card from which it can be declared again.
+
+The card holds the definition, hashes of inputs and results, and with which facts it was made. No key, no signed
+address, no path of this machine, no picture.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wan_nb import tables
+from wan_nb.catalog import cite
+from wan_nb.errors import ConfigError, LedgerError
+from wan_nb.history import COLUMNS, row
+from wan_nb.media import Kind, load
+from wan_nb.tally import standing
+from wan_nb.variants import Design
+
+if TYPE_CHECKING:
+    from wan_nb.cells import Cell
+    from wan_nb.compare import Experiment
+
+KIND, FORMAT = "wan_nb study card", 1
+"""What a card says that it is; a change that older versions cannot read is a new number."""
+
+CELL_COLUMNS = (
+    *("study", "variant", "changes", "seed", "state", "actual_prompt", "sha256"),
+    *(name for name in COLUMNS if name != "seed"),
+)
+"""Columns of a study's CSV: a row each cell."""
+JUDGEMENT_COLUMNS = (
+    *("judgement", "at", "judge", "kind", "left", "right", "seed", "choice", "better", "stars", "note", "is_blind"),
+    *("planned", "stands", "undoes", "study", "left_run", "right_run"),
+)
+"""Columns of the CSV of judgements: a row for everything that was said, `stands` where it still holds."""
+
+
+def cell_rows(study: Experiment) -> list[dict[str, Any]]:
+    """Return a dict of plain values each cell."""
+    return [_cell_row(study, cell) for cell in study.cells]
+
+
+def _cell_row(study: Experiment, cell: Cell) -> dict[str, Any]:
+    request, state = cell.request, cell.run.state if cell.run else None
+    asked = {"model": request.model, "tier": request.tier, "seconds": request.seconds, "prompt": request.prompt}
+    known = asked | (row(state) if state else {})
+    return {name: known.get(name, "") for name in CELL_COLUMNS} | {
+        "study": study.id,
+        "variant": cell.variant.label,
+        "changes": cell.variant.name,
+        "seed": cell.seed,
+        "state": cell.state,
+        "actual_prompt": state.actual_prompt if state else "",
+        "sha256": state.file.sha256 if state and state.file else "",
+    }
+
+
+def judgement_rows(study: Experiment) -> list[dict[str, Any]]:
+    """Return a dict of plain values for everything that was said."""
+    said = study.judgements
+    stands = {each.id for each in standing(said)}
+    keys = {run_id: cell.key for cell in study.cells for run_id in study.runs_of(cell)}
+    found = []
+    for each in said:
+        left, right = keys.get(each.left, ("", "")), keys.get(each.right, ("", ""))
+        better = {"left": left[0], "right": right[0]}.get(each.choice, each.choice)
+        found.append(
+            {
+                "judgement": each.id,
+                "at": datetime.fromtimestamp(each.at, UTC).isoformat(timespec="seconds"),
+                "judge": each.judge,
+                "kind": each.kind,
+                "left": left[0],
+                "right": right[0],
+                "seed": left[1],
+                "choice": each.choice,
+                "better": better,
+                "stars": each.stars or "",
+                "note": each.note,
+                "is_blind": each.is_blind,
+                "planned": each.planned,
+                "stands": each.id in stands,
+                "undoes": each.undoes,
+                "study": each.study,
+                "left_run": each.left,
+                "right_run": each.right,
+            }
+        )
+    return found
+
+
+def write_csv(study: Experiment, path: str | Path) -> tuple[Path, Path]:
+    """Write the cells to `path` and the judgements beside it, as ``….votes.csv``; return both paths."""
+    cells = tables.write_csv(path, CELL_COLUMNS, cell_rows(study))
+    beside = cells.with_name(f"{cells.stem}.votes.csv")
+    return cells, tables.write_csv(beside, JUDGEMENT_COLUMNS, judgement_rows(study))
+
+
+def card(study: Experiment) -> dict[str, Any]:
+    """Return the study as plain values, from which `read_card` rebuilds what it compared."""
+    requests = [variant.request for variant in study.variants]
+    media = {medium.sha256 or medium.name: medium for request in requests for medium in request.media.values()}
+    specs = {request.spec.id: request.spec for request in requests}
+    session = study.session
+    return {
+        "kind": KIND,
+        "format": FORMAT,
+        "made": datetime.fromtimestamp(session.clock.now(), UTC).isoformat(timespec="seconds"),
+        "package": {"name": "wan_nb", "version": _version()},
+        "study": {"id": study.id, "name": study.name, "votes": study.votes_planned},
+        "definition": study.design.to_record(),
+        "inputs": [
+            {"name": each.name, "kind": each.kind, "sha256": each.sha256, "format": each.format,
+             "nbytes": each.nbytes, "size": str(each.size or "")}
+            for each in media.values()
+        ],
+        "service": {"is_simulated": session.is_simulated, "region": session.region},
+        "models": {name: {"family": spec.family, "facts": cite(spec.source)} for name, spec in specs.items()},
+        "prices": sorted({estimate.source for estimate in session.prices(requests)}),
+        "warnings": list(study.warnings),
+        "results": [_result(cell) for cell in study.cells],
+        "tally": study.tally().rows(),
+    }  # fmt: skip
+
+
+def _result(cell: Cell) -> dict[str, Any]:
+    found: dict[str, Any] = {"variant": cell.variant.label, "changes": cell.variant.name, "seed": cell.seed}
+    found["state"] = cell.run.state.phase.value if cell.run else "not submitted"
+    if cell.run and cell.run.state.file:
+        file = cell.run.state.file
+        found |= {"take": cell.run.state.take, "sha256": file.sha256, "nbytes": file.nbytes, "size": file.size.wire,
+                  "fps": file.fps, "duration_s": file.duration_s, "has_audio": file.has_audio,
+                  "actual_prompt": cell.run.state.actual_prompt, "finished": cell.run.state.ended_at}  # fmt: skip
+    return found
+
+
+def _version() -> str:
+    try:
+        return version("wan_nb")
+    except PackageNotFoundError:
+        return "from source"
+
+
+def write_card(study: Experiment, path: str | Path) -> Path:
+    """Write the card as JSON and return its path."""
+    target = Path(path).expanduser()
+    target.write_text(json.dumps(card(study), indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+    return target
+
+
+def read_card(
+    given: Mapping[str, Any] | str | Path, find: Callable[[str, str], Any], files: Iterable[str | Path]
+) -> tuple[Design, str, int]:
+    """Rebuild what a card compares.
+
+    Args:
+        given: The card, or the path of its JSON file.
+        find: Gives a kept input by reference and name; raises LedgerError where it is not kept.
+        files: Pictures, sounds and clips that may be the card's inputs; their bytes decide, not their names.
+
+    Returns:
+        What is compared, the study's name, and its number of votes.
+
+    Raises:
+        ConfigError: If it is no card, or of a newer format, or an input is missing.
+    """
+    if not isinstance(given, Mapping):
+        try:
+            given = json.loads(Path(given).expanduser().read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{str(given)!r} cannot be read as a study's card ({error}).") from error
+    if not isinstance(given, Mapping) or given.get("kind") != KIND:
+        raise ConfigError(f"this is no study's card; study.to_json('card.json') writes one with kind {KIND!r}.")
+    if given.get("format") != FORMAT:
+        raise ConfigError(f"this card is of format {given.get('format')!r}, and {FORMAT} can be read; update wan_nb.")
+    kinds: dict[str, Kind] = {f"sha256:{each['sha256']}": each["kind"] for each in given["inputs"]}
+    paths = [Path(path).expanduser() for path in files]
+
+    def found(reference: str, name: str) -> Any:
+        try:
+            return find(reference, name)
+        except LedgerError:
+            for path in paths:
+                if f"sha256:{load(path, kinds[reference]).sha256}" == reference:
+                    return path
+        what = f"{name!r} ({reference[:14]}…)"
+        tried = f"; {', '.join(path.name for path in paths)} hold other bytes" if paths else ""
+        raise ConfigError(
+            f"the card needs {what}, which is not kept here{tried}: compare_from(card, files=['{name}'])."
+        )
+
+    try:
+        return Design.from_record(given["definition"], found), given["study"]["name"], given["study"]["votes"]
+    except (KeyError, TypeError) as error:
+        raise ConfigError(
+            f"this card is damaged ({error!r}); write it anew with study.to_json('card.json')."
+        ) from error
