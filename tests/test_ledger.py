@@ -208,6 +208,28 @@ def test_only_one_sender_passes_the_gate(ledger: Ledger) -> None:
     assert [record.kind for record in ledger.records("r1")] == ["planned", "sending"]
 
 
+def test_pages_hold_every_run_once_and_what_is_searched_for(ledger: Ledger) -> None:
+    """Runs planned in the same instant too; signs of SQL are plain letters."""
+    prompts = ["a cat", "100% cat", "a_b", 'say "hi"', "dog"]
+    for number in range(23):
+        request = {"model": "wan2.7-i2v", "prompt": prompts[number % 5], "first_frame": {"name": "cat.png"}}
+        made = replace(PLAN, run_id=f"r{number:02}", fingerprint=f"v1:{number}", at=float(number // 4), request=request)
+        ledger.plan(made)
+    seen: list[str] = []
+    while page := ledger.page(5, before=seen[-1] if seen else ""):
+        seen += [state.run_id for state in page]
+    assert seen == sorted(seen, reverse=True) and len(seen) == 23
+
+    def found(text: str = "", *, starred: bool = False) -> set[str]:
+        return {state.run_id for state in ledger.page(99, text=text, starred=starred)}
+
+    assert len(found("CAT")) == 10 and len(found("cat 100%")) == 5 and len(found("a_b")) == 4 and found("%%") == set()
+    assert len(found('"hi"')) == 4 and found("r07 wan2.7 720p") == {"r07"} and found("cat.png") == set()
+    ledger.append("r03", Record("marked", 5.0, {"note": 'the "best" of all', "starred": True}))
+    ledger.append("r09", Record("marked", 5.0, {"starred": True}), Record("marked", 6.0, {"starred": False}))
+    assert found('"best"') == {"r03"} and found(starred=True) == {"r03"} and found("dog", starred=True) == set()
+
+
 @pytest.mark.campaign
 def test_a_hundred_thousand_runs_stay_quick(tmp_path: Path) -> None:
     """A page of history out of 100,000 runs; prints the figures."""
@@ -226,6 +248,9 @@ def test_a_hundred_thousand_runs_stay_quick(tmp_path: Path) -> None:
             )
     for name, work in (
         ("a page of 50", lambda: ledger.states(limit=50)),
+        ("a page from the middle", lambda: ledger.page(50, before="r50000")),
+        ("words that no run has", lambda: ledger.page(50, text="unheard of")),
+        ("runs with a star", lambda: ledger.page(50, starred=True)),
         ("find a request", lambda: ledger.find("v1:50000", "simulator")),
         ("usual time", lambda: ledger.took("simulator", "wan2.7-i2v", "720P", 5)),
         ("plan and append", lambda: ledger.append("r7", Record("marked", 1.0))),

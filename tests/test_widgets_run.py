@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 import wan_nb as wan
-from tests.conftest import SMALL
+from tests.conftest import SMALL, make_picture
 from tests.waiting import until
 from wan_nb.clock import Clock
 from wan_nb.geometry import Size
+from wan_nb.pricing import Money
 from wan_nb.record import RunPhase, RunState
 from wan_nb.simulator import Fault
 from wan_nb.task import TaskStatus
@@ -145,6 +146,163 @@ def test_the_browser_learns_the_kernels_clock(saved: wan.Run) -> None:
     assert abs(sent[0]["now"] - Clock().now()) < 5
 
 
+# --- what can be pressed -----------------------------------------------------------------------------------------
+
+
+def failing(folder: Path, *faults: Fault) -> wan.Session:
+    return wan.simulated(folder, speed=600, scenario=replace(SMALL, faults=faults))
+
+
+def look_at(session: wan.Session, picture: Path, model: str = "wan2.6-i2v-flash") -> RunView:
+    """A run that is over, or ambiguous, and its view."""
+    run = session.submit(wan.VideoRequest(model, first_frame=picture, resolution="720P", duration=2))
+    until(lambda: run.state.phase.is_terminal)
+    view = RunView(run)
+    until(lambda: offered(view))
+    return view
+
+
+def offered(view: RunView) -> list[str]:
+    return [each["do"] for each in view._status.row["presses"]]
+
+
+def click(view: RunView, do: str, what: str = "") -> None:
+    view._status._handle_custom_msg({"press": do, "what": what}, [])
+
+
+TIMED_OUT = Fault("create", "fail_task", code="InternalError.Timeout", message="no result")
+MODERATED = Fault("create", "fail_task", code="DataInspectionFailed", message="no")
+
+
+@pytest.mark.parametrize("phase", list(RunPhase))
+def test_every_phase_offers_what_fits_and_names_the_price(phase: RunPhase) -> None:
+    fits = {"submitted": "cancel", "planned": "cancel", "ambiguous": "look"}
+    fits |= dict.fromkeys(("failed", "rejected", "canceled", "expired", "lost"), "again")
+    run = fake_run(is_simulated=False, phase=phase, task_status=TaskStatus.PENDING, submitted_at=1001.0)
+    found = run_view.presses(run, Money.of("0.5 USD"))
+    assert [each["do"] for each in found] == ([fits[phase]] if phase in fits else [])
+    assert all("about 0.50 USD" in each["text"] for each in found if each["do"] == "again")
+
+
+@pytest.mark.parametrize(
+    ("code", "do"),
+    [
+        ("Throttling.RateQuota", "again"),
+        ("InternalError.Upload", "again"),
+        ("DataInspectionFailed", "edit"),
+        ("InvalidApiKey", "edit"),
+    ],
+)
+def test_what_passes_by_itself_is_made_again_and_the_rest_edited(code: str, do: str) -> None:
+    run = fake_run(phase=RunPhase.FAILED, code=code, message="no")
+    assert [each["do"] for each in run_view.presses(run, None)] == [do]
+
+
+def test_a_run_that_nobody_sent_can_be_sent_and_one_that_nobody_watches_taken_up() -> None:
+    run = fake_run(unwatched="gave up sending after 6 tries; nothing was sent")
+    assert run_view.row(run)["word"] == "not sent"
+    assert [each["text"] for each in run_view.presses(run, None)] == ["Send — simulated, free"]
+    run = fake_run(phase=RunPhase.SUCCEEDED, unwatched="the result host is blocked", submitted_at=1001.0)
+    assert [each["do"] for each in run_view.presses(run, None)] == ["resume"]
+    assert run_view.row(run)["life"].startswith("not fetched yet") and "real hours" in run_view.row(run)["life"]
+
+
+def test_again_makes_one_linked_run_however_often_it_is_pressed(tmp_path: Path, picture: Path) -> None:
+    with failing(tmp_path / "runs", TIMED_OUT) as session:
+        view = look_at(session, picture)
+        assert offered(view) == ["again"]
+        for _ in range(3):
+            click(view, "again")
+        made = until(lambda: view._under)[0].run
+        until(lambda: made.video)
+        assert made.state.again_of == view.run.id and made.state.take == 2
+        assert len(session.runs()) == 2 and offered(view) == []
+        click(view, "cancel")  # what is not offered does nothing
+        assert view._status.row["fault"].startswith("InternalError.Timeout")
+
+
+def test_a_picture_is_mended_and_the_request_made_again(tmp_path: Path) -> None:
+    fault = replace(MODERATED, code="InvalidParameter.DataInspection", message="image size is not supported")
+    with failing(tmp_path / "runs", fault) as session:
+        view = look_at(session, make_picture(tmp_path / "wide.png", 2100, 700), "wan2.6-i2v")
+        until(lambda: offered(view) == ["mend", "edit"])
+        assert "Scale it" in view._status.row["presses"][0]["note"]
+        click(view, "mend")
+        made = until(lambda: view._under)[0].run
+        assert made.state.again_of == view.run.id and made.request.first_frame.size.width < 2000
+        assert view.run.request.first_frame.size == Size(2100, 700)
+
+
+def test_edit_opens_the_form_with_what_was_asked(tmp_path: Path, picture: Path) -> None:
+    with failing(tmp_path / "runs", MODERATED) as session:
+        view = look_at(session, picture)
+        click(view, "edit")
+        form = until(lambda: view._under)[0]
+        assert (form.state.model, form.state.resolution, form.state.duration) == ("wan2.6-i2v-flash", "720P", 2)
+        assert form.state.first_frame.name == "frame.png" and len(session.runs()) == 1
+        view.close()
+
+
+def test_a_lost_answer_can_only_be_looked_for_and_settled(tmp_path: Path, picture: Path) -> None:
+    with failing(tmp_path / "runs", Fault("create", "lost_answer")) as session:
+        view = look_at(session, picture)
+        assert offered(view) == ["look"]
+        click(view, "again")
+        click(view, "look")
+        until(lambda: offered(view) == ["adopt", "disown"])
+        adopt = view._status.row["presses"][0]
+        assert "same prompt" not in adopt["text"] and "sends nothing" in adopt["note"]
+        click(view, "adopt", adopt["what"])
+        until(lambda: view.run.video)
+        assert len(session.runs()) == 1 and len(session.tasks()) == 1
+
+
+def test_nothing_found_is_settled_by_the_users_word_and_then_made_again(tmp_path: Path, picture: Path) -> None:
+    with failing(tmp_path / "runs", Fault("create", "reset")) as session:
+        view = look_at(session, picture)
+        click(view, "look")
+        until(lambda: offered(view) == ["disown"])
+        click(view, "disown")
+        until(lambda: offered(view) == ["again"])
+        assert view.run.state.phase is RunPhase.REJECTED and not session.tasks()
+
+
+def test_a_price_that_changed_is_said_before_it_is_paid(tmp_path: Path, picture: Path, monkeypatch: Any) -> None:
+    """The button names the price of the first run; a list that changed since must be pressed for again."""
+    with failing(tmp_path / "runs", TIMED_OUT) as session:
+        view = look_at(session, picture)
+        monkeypatch.setattr(type(session), "is_simulated", property(lambda _: False))
+        price = SimpleNamespace(estimate=SimpleNamespace(money=Money.of("0.75 USD")))
+        monkeypatch.setattr(session, "preview", lambda _: price)
+        click(view, "again")
+        until(lambda: "has changed" in view._status.row["fault"] and offered(view))
+        assert view._status.row["presses"][0]["text"] == "Again — about 0.75 USD" and len(session.runs()) == 1
+        click(view, "again")
+        until(lambda: len(session.runs()) == 2)
+
+
+def test_a_slow_download_tells_its_bytes_about_once_a_second(saved: wan.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = fake_run(phase=RunPhase.SUCCEEDED, submitted_at=1001.0)
+    run.arrived = (3_200_000, 8_000_000)
+    assert run_view.row(run)["word"] == "downloading" and run_view.row(run)["bytes"] == "3.1 MB of 7.6 MB"
+    now = [100.0]
+    monkeypatch.setattr("wan_nb.follow.time", SimpleNamespace(monotonic=lambda: now[0]))
+    told: list[tuple[int, int]] = []
+    end = saved.observe(lambda _: told.append(saved.arrived))
+    teller = saved.session._follower._teller(saved.id)
+    for done in range(0, 1000, 10):  # a block every twentieth of a second
+        teller(done, 1000)
+        now[0] += 0.05
+    end()
+    assert 4 <= len(told) <= 5 and told[0][0] >= 190
+
+
+def test_the_rewritten_prompt_is_shown_against_the_asked_one() -> None:
+    row = run_view.row(fake_run(phase=RunPhase.SAVED, submitted_at=1001.0, actual_prompt="a <b>quiet</b> cat"))
+    assert "<ins" in row["diff"] and "&lt;b&gt;" in row["diff"] and row["prompt"] == ""
+    assert len(row["diff"]) < 60_000
+
+
 # --- what a cell shows ------------------------------------------------------------------------------------------
 
 
@@ -174,6 +332,23 @@ def test_a_live_run_is_replaced_by_its_twin_at_its_end(
     assert isinstance(screen[0][1], RunView)
     assert screen[1][0] == "update" and "<video" in screen[1][1]["text/html"]
     assert screen[1][1]["text/plain"].startswith("Run(")
+
+
+@pytest.mark.parametrize("is_seen", [False, True])
+def test_a_run_that_failed_keeps_its_buttons_where_somebody_looks_on(
+    tmp_path: Path, picture: Path, screen: list[tuple[str, Any]], *, is_seen: bool
+) -> None:
+    slow = replace(TIMED_OUT, seconds=60)
+    with wan.simulated(tmp_path / "slow", speed=60, scenario=replace(SMALL, faults=(slow,))) as session:
+        run = session.submit(wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P"))
+        run._ipython_display_()
+        view = screen[0][1]
+        if is_seen:
+            view._status._handle_custom_msg({"hello": True}, [])
+            until(lambda: offered(view) == ["again"])
+            assert len(screen) == 1 and "text/html" in view._repr_mimebundle_()
+        else:
+            assert until(lambda: len(screen) == 2)
 
 
 def test_a_finished_run_is_shown_as_its_twin(saved: wan.Run, screen: list[tuple[str, Any]]) -> None:

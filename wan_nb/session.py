@@ -257,8 +257,6 @@ class Session:
     def _start(self, state: RunState, existed: bool, request: VideoRequest, kept: VideoRequest) -> Run:
         """Send what is planned; follow what was sent already."""
         run = self._handle(state, existed=existed, request=request)
-        if not existed:
-            self.tell(run)
         self._watch(run)
         if state.phase is RunPhase.PLANNED:
             with self._submitting:
@@ -268,6 +266,8 @@ class Session:
                 self.engine.start(self._follower.send(state.run_id, kept))
         else:
             self.engine.start(self._follower.take_up(state))
+        if not existed:
+            self.tell(run)
         return run
 
     def again(self, run: Run, *, allow: str | tuple[str, ...] = (), confirm: bool = False, **changes: Any) -> Run:

@@ -5,6 +5,7 @@ The kernel sends a row when the journal says something new, never a tick: the br
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -103,7 +104,7 @@ def presses(run: Run, money: Money | None, repair: Repair | None = None) -> list
     """
     state, session = run.state, run.session
     phase, price = state.phase, money_words(money, is_simulated=session.is_simulated)
-    if session.is_sent_by_nobody(state):
+    if session.is_sent_by_nobody(state) or (phase is RunPhase.PLANNED and state.unwatched):
         return [press("send", f"Send — {price}", "It was written down and never sent.")]
     if state.is_live and state.unwatched:
         return [press("resume", "Go on", "Asks about it again and fetches its video; sends nothing, costs nothing.")]
@@ -122,6 +123,9 @@ def presses(run: Run, money: Money | None, repair: Repair | None = None) -> list
     mended = f"The picture is mended, all else stays: a new take, linked to this run. {repair.label}."
     return [press("mend", f"Mend and resubmit — {price}", mended), edit]
 
+
+_OF_MEDIA = r"InvalidParameter|invalid_parameter|InvalidImage|InvalidFile|BadRequest|HTTP 413"
+"""Codes that a picture can be behind (FACTS §6)."""
 
 _OVER_IN_VAIN = (RunPhase.REJECTED, RunPhase.FAILED, RunPhase.CANCELED, RunPhase.EXPIRED, RunPhase.LOST)
 
@@ -232,7 +236,7 @@ class RunView(W.HBox):  # type: ignore[misc]
         """Paint what the journal says now; runs on worker threads, one at a time."""
         with self._lock:
             was_ready = self._player.clips[0]["ready"]
-            if self.run.state.phase in (RunPhase.FAILED, RunPhase.REJECTED) and self._repair is None:
+            if self._repair is None and re.match(_OF_MEDIA, self.run.state.code):
                 self._repair = self._find_repair()
             self._status.row = self._row()
             self._player.clips = [self._clip(self.run.state)]

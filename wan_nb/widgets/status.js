@@ -34,12 +34,12 @@ function render({ model, el }) {
     const now = Date.now() / 1000 - skew;
     let elapsed = r.took_s;
     if (elapsed === null && r.since !== null) elapsed = Math.max(0, (now - r.since) * r.speed);
-    age.textContent = r.bytes || (elapsed === null ? "" : span(elapsed));
+    age.textContent = r.bytes || (elapsed === null || r.since === null ? "" : span(elapsed));
     const end = Math.max(r.p90_s * 1.4, (elapsed || 0) * 1.08, 1); // the track grows with a late run: it has no end to reach
     band.style.left = `${(100 * r.median_s) / end}%`;
     band.style.width = `${(100 * (r.p90_s - r.median_s)) / end}%`;
     needle.style.left = `${(100 * (elapsed || 0)) / end}%`;
-    needle.style.display = elapsed === null ? "none" : "";
+    needle.style.display = elapsed === null || r.since === null ? "none" : "";
     const left = r.until - now;
     life.textContent = r.life && left > 0 ? r.life.replace("{}", span(left)) : "";
     life.classList.toggle("pressing", r.phase !== "saved");

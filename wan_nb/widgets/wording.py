@@ -65,9 +65,6 @@ _PHASES = {
 }
 
 
-_NEXT = PhaseWords("queued here", "wait", "It is sent as soon as the service's pace allows.")
-
-
 def phase_words(state: RunState, *, is_next: bool = False) -> PhaseWords:
     """Return the words for where a run stands.
 
@@ -75,10 +72,10 @@ def phase_words(state: RunState, *, is_next: bool = False) -> PhaseWords:
         state: The run.
         is_next: Whether somebody is about to send it, while it is only planned.
     """
-    if state.phase is RunPhase.PLANNED and is_next:
-        return _NEXT
     if state.phase is RunPhase.PLANNED and state.unwatched:
         return PhaseWords("not sent", "off", f"{state.unwatched}. Nothing is billed.")
+    if state.phase is RunPhase.PLANNED and is_next:
+        return PhaseWords("queued here", "wait", f"{state.message} It is sent as soon as that is possible.".lstrip())
     if state.is_live and state.unwatched:
         why = f"{state.unwatched.rstrip('.')}; session.resume() goes on with it."
         return (
