@@ -476,6 +476,9 @@ class Session:
 
         Args:
             runs: Which; None for the newest 200 of this folder and whatever is submitted from now on.
+
+        Example:
+            >>> session.board()  # doctest: +SKIP
         """
         from wan_nb.widgets.board import Board
 
@@ -483,7 +486,11 @@ class Session:
         return Board(self, runs)
 
     def history(self) -> Any:
-        """Return everything ever run in this folder, page by page with posters: search, star, note, use again."""
+        """Return everything ever run in this folder, page by page with posters: search, star, note, use again.
+
+        Example:
+            >>> session.history()  # doctest: +SKIP
+        """
         from wan_nb.widgets.board import History
 
         self._check_open()

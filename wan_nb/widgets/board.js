@@ -73,6 +73,7 @@ function render({ model, el }) {
     node(word, "span", "dot");
     node(word, "b", "", r.word);
     node(word, "div", "soft", r.bytes || r.code || "");
+    if (r.cancel) press(node(word, "button", "cancel", "Cancel"), `Call run ${r.id} back`, () => model.send({ cancel: r.id }));
     const what = node(tr, "td", "what");
     node(what, "span", "", r.model);
     node(what, "div", "soft", `${r.tier} · ${r.seconds} s${r.take > 1 ? ` · take ${r.take}` : ""}`);
@@ -87,7 +88,6 @@ function render({ model, el }) {
     node(result, "span", "", r.size || "");
     node(result, "div", "soft", r.cost === undefined ? "" : `${r.cost} ${r.currency}`);
     const acts = node(tr, "td", "acts");
-    if (r.cancel) press(node(acts, "button", "", "Cancel"), `Call run ${r.id} back`, () => model.send({ cancel: r.id }));
     press(node(acts, "button", "star", r.star ? "★" : "☆"), `Star of run ${r.id}`, () => model.send({ star: r.id, on: !r.star })).setAttribute("aria-pressed", !!r.star);
     press(node(acts, "button", "", "✎"), `Note on run ${r.id}`, () => note(r, said));
     press(node(acts, "button", "", "Form"), `Use run ${r.id} in the form`, () => model.send({ use: r.id }));
