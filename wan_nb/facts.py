@@ -34,6 +34,11 @@ class Choices(Generic[T]):
     """Keys of `SOURCES` that name the disputed ones."""
 
     @property
+    def both(self) -> str:
+        """Keys of those that name the disputed ones, and of the others."""
+        return f"{self.disputed_source}; {self.source}"
+
+    @property
     def union(self) -> tuple[T, ...]:
         """Agreed and disputed together; numbers in order of size."""
         values = self.agreed + self.disputed
