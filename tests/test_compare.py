@@ -164,8 +164,9 @@ def test_the_definition_is_what_is_asked(session: wan.Session, baseline: wan.Vid
     [
         ({"prompts": ["a"]}, "'prompts' is no field"),
         ({"prompt": []}, "names nothing to compare"),
-        ({"prompt": ["a", "b", "a"]}, "values 1 and 3 are the same"),
+        ({"prompt": ["a", "b", "a"]}, r"A \(prompt: a\) and C \(prompt: a\) ask for the same"),
         ({"prompt": "A cat"}, "nothing to compare"),
+        ({"first_frame": ["frame.png", "same.png"]}, "ask for the same"),
         ({"seed": [1, 1]}, "different whole numbers"),
         ({"seed": ["1"]}, "different whole numbers"),
         ({"seed": []}, "names no seed"),
@@ -177,9 +178,23 @@ def test_what_cannot_be_compared(
     session: wan.Session, baseline: wan.VideoRequest, axes: dict[str, object], words: str
 ) -> None:
     """One line each, and nothing is declared."""
+    Path("same.png").write_bytes(Path("frame.png").read_bytes())
     with pytest.raises(ConfigError, match=words):
         session.compare(baseline, **axes)
     assert repr(session.studies()) == "no studies yet"
+
+
+def test_a_damaged_row_hides_no_other(session: wan.Session, baseline: wan.VideoRequest) -> None:
+    """What can be read is shown."""
+    study = session.compare(baseline, prompt=PROMPTS, seed=[1, 2])
+    pretend(session, study)
+    votes(study, "AA")
+    session.ledger._db.execute("UPDATE judgements SET data = '{' WHERE seq = 1")
+    assert len(study.judgements) == 1
+    session.ledger._db.execute("UPDATE studies SET definition = '{'")
+    assert len(session.studies()) == 1
+    with pytest.raises(LedgerError, match="declare it anew"):
+        session.study(study.id)
 
 
 def test_a_picture_that_cannot_be_read_is_no_definition(session: wan.Session, baseline: wan.VideoRequest) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wan_nb.catalog import ModelSpec as ModelSpec
     from wan_nb.catalog import add_model as add_model
     from wan_nb.checkup import doctor as doctor
+    from wan_nb.compare import Experiment as Experiment
     from wan_nb.connect import gateway as gateway
     from wan_nb.connect import live as live
     from wan_nb.connect import simulated as simulated
@@ -68,6 +69,7 @@ _HOMES = {
     "calibration": ("Observation", "calibrate"),
     "catalog": ("MODELS", "ModelSpec", "add_model"),
     "checkup": ("doctor",),
+    "compare": ("Experiment",),
     "connect": ("gateway", "live", "simulated"),
     "engine": ("allow_nested_loops",),
     "errors": ("WanError",),

@@ -1,9 +1,10 @@
-"""The parts of a study as values: one variant with one seed, what is still to be paid, the next two to judge."""
+"""The parts of a study as values: one variant with one seed, and what is still to be paid."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from wan_nb.ballots import Key
 from wan_nb.pricing import Money
 from wan_nb.record import RunPhase, RunState
 from wan_nb.request import VideoRequest
@@ -12,9 +13,6 @@ from wan_nb.variants import Variant
 
 WITHOUT_VIDEO = (RunPhase.REJECTED, RunPhase.FAILED, RunPhase.CANCELED, RunPhase.EXPIRED, RunPhase.LOST)
 """Phases of a run that will have no video unless it is made again."""
-
-Key = tuple[str, int]
-"""A variant's label and a seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +82,6 @@ class StudyEstimate:
             price += f", and {self.unknown} runs without a published price"
         limit = f"; {self.spent} of the budget of {self.budget} is spent or reserved" if self.budget else ""
         return f"{self.missing} of {self.cells} cells to submit, {self.seconds} s of video: {free}{price}{limit}"
-
-
-@dataclass(frozen=True, slots=True)
-class Ballot:
-    """The next two videos for a judge; sides drawn at random. ``study.vote(b.left, b.right, …, is_blind=True)``."""
-
-    left: Key
-    """What to show on the left."""
-    right: Key
-    """What to show on the right."""
-    judge: str
-    """Who is asked."""
-    done: int
-    """Pairs that this judge has judged."""
-    remaining: int
-    """Pairs that this judge may still be asked about, this one among them."""
 
 
 def shown(takes: list[RunState]) -> RunState | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import random
 import secrets
 import time
 from collections import Counter
@@ -18,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wan_nb import export, tables
-from wan_nb.cells import WITHOUT_VIDEO, Ballot, Cell, Key, StudyEstimate, shown
+from wan_nb.ballots import Ballot, Key, draw
+from wan_nb.cells import WITHOUT_VIDEO, Cell, StudyEstimate, shown
 from wan_nb.errors import ConfigError, LedgerError, MediaError, RequestError, RunError, StillRunningError
 from wan_nb.pricing import Money
 from wan_nb.record import RunPhase, RunState
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 VOTES = 20
 """Decided votes a pair, unless another number is fixed."""
-_BY_CHANCE = random.SystemRandom()
 
 
 class Experiment:
@@ -100,18 +99,18 @@ class Experiment:
 
     # --- its runs -----------------------------------------------------------------------------------------------
 
-    def _takes(self) -> list[list[RunState]]:
-        """Return each cell's runs, the newest first."""
-        identity = self.session.endpoint.identity
-        return [self.session.ledger.samples(fingerprint, identity) for fingerprint in self._fingerprints]
+    def _takes(self, number: int) -> list[RunState]:
+        """Return the runs of one cell, the newest first."""
+        return self.session.ledger.samples(self._fingerprints[number], self.session.endpoint.identity)
+
+    def _cell(self, number: int) -> Cell:
+        state = shown(self._takes(number))
+        return Cell(*self._requests[number], self.session.run(state.run_id) if state else None)
 
     @property
     def cells(self) -> tuple[Cell, ...]:
         """Variants × seeds, with their runs; all seeds of the first variant come first."""
-        return tuple(
-            Cell(variant, seed, request, self.session.run(state.run_id) if (state := shown(takes)) else None)
-            for (variant, seed, request), takes in zip(self._requests, self._takes(), strict=True)
-        )
+        return tuple(self._cell(number) for number in range(len(self._requests)))
 
     def cell(self, label: str, seed: int) -> Cell:
         """Return one cell.
@@ -119,16 +118,19 @@ class Experiment:
         Raises:
             ConfigError: If there is no such variant or seed.
         """
-        for cell in self.cells:
-            if cell.key == (label, seed):
-                return cell
+        for number, (variant, own, _) in enumerate(self._requests):
+            if (variant.label, own) == (label, seed):
+                return self._cell(number)
         labels = ", ".join(variant.label for variant in self.variants)
         raise ConfigError(f"({label!r}, {seed!r}) is no cell of this study; variants {labels}, seeds {self.seeds}.")
 
-    def runs_of(self, cell: Cell) -> list[str]:
-        """Return the ids of all takes of a cell, the newest first."""
-        identity = self.session.endpoint.identity
-        return [state.run_id for state in self.session.ledger.samples(cell.request.fingerprint, identity)]
+    @property
+    def takes(self) -> dict[Key, list[str]]:
+        """Every run of each cell, the newest first, by label and seed."""
+        return {
+            (variant.label, seed): [state.run_id for state in self._takes(number)]
+            for number, (variant, seed, _) in enumerate(self._requests)
+        }
 
     @property
     def videos(self) -> dict[Key, Video]:
@@ -161,8 +163,8 @@ class Experiment:
         cells = self.cells
         takes = [
             f"{cell}: take {cell.run.state.take} is shown; a sample chosen after seeing another is not chance."
-            for cell, found in zip(cells, self._takes(), strict=True)
-            if cell.run and sum(1 for state in found if state.phase not in WITHOUT_VIDEO) > 1
+            for number, cell in enumerate(cells)
+            if cell.run and sum(1 for state in self._takes(number) if state.phase not in WITHOUT_VIDEO) > 1
         ]
         rewritten = {cell.key: cell.video.actual_prompt for cell in cells if cell.video and cell.video.actual_prompt}
         before = self.design.warnings(self.votes_planned)
@@ -333,7 +335,7 @@ class Experiment:
     @property
     def judgements(self) -> tuple[Judgement, ...]:
         """Everything that was said of the cells' runs, in order, also what was undone, replaced, or said elsewhere."""
-        return self.session.studybook.judgements(state.run_id for takes in self._takes() for state in takes)
+        return self.session.studybook.judgements(itertools.chain.from_iterable(self.takes.values()))
 
     def tally(self) -> Tally:
         """Count the judgements: one verdict for each pair of variants."""
@@ -346,28 +348,10 @@ class Experiment:
         Returns:
             None when this judge has judged every two videos that are there, or no pair needs more votes.
         """
-        judge = judge.strip()
         runs = {cell.key: cell.run.id for cell in self.cells if cell.run and cell.video}
-        labels = {run_id: label for (label, _), run_id in runs.items()}
-        votes = [
-            (each.judge, frozenset((each.left, each.right)))
-            for each in standing(self.judgements)
-            if each.kind == "vote" and {each.left, each.right} <= labels.keys()
-        ]
-        mine = Counter(frozenset(labels[run_id] for run_id in both) for who, both in votes if who == judge)
-        cast = Counter(both for _, both in votes)
-        needs_more = {(each.left, each.right) for each in self.tally().verdicts if each.p_value is None}
-        open_pairs: list[tuple[tuple[int, int], Key, Key]] = []
-        for (left, right), seed in itertools.product(sorted(needs_more), self.seeds):
-            both = frozenset(runs.get((label, seed), "") for label in (left, right))
-            if "" not in both and (judge, both) not in votes:
-                open_pairs.append(((mine[frozenset((left, right))], cast[both]), (left, seed), (right, seed)))
-        if not open_pairs:
-            return None
-        fewest = min(count for count, _, _ in open_pairs)
-        sides = list(_BY_CHANCE.choice([keys for count, *keys in open_pairs if count == fewest]))
-        _BY_CHANCE.shuffle(sides)
-        return Ballot(sides[0], sides[1], judge, mine.total(), len(open_pairs))
+        votes = [each for each in standing(self.judgements) if each.kind == "vote"]
+        needs_more = [(each.left, each.right) for each in self.tally().verdicts if each.p_value is None]
+        return draw(needs_more, self.seeds, runs, votes, judge.strip())
 
     # --- how it is shown ----------------------------------------------------------------------------------------
 

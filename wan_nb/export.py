@@ -64,7 +64,7 @@ def judgement_rows(study: Experiment) -> list[dict[str, Any]]:
     """Return a dict of plain values for everything that was said."""
     said = study.judgements
     stands = {each.id for each in standing(said)}
-    keys = {run_id: cell.key for cell in study.cells for run_id in study.runs_of(cell)}
+    keys = {run_id: key for key, runs in study.takes.items() for run_id in runs}
     found = []
     for each in said:
         left, right = keys.get(each.left, ("", "")), keys.get(each.right, ("", ""))

@@ -190,3 +190,12 @@ class Journal:
 def _insertion(table: str, verb: str = "INSERT") -> str:
     names = _COLUMNS[table]
     return f"{verb} INTO {table} ({','.join(names)}) VALUES ({','.join('?' * len(names))})"
+
+
+def read_data(text: str) -> dict[str, Any]:
+    """Read the JSON of a row; what is damaged must not hide the rest of the journal."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = None
+    return data if isinstance(data, dict) else {"damaged": True}

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wan_nb.errors import BudgetError, LedgerError
-from wan_nb.journal import Journal
+from wan_nb.journal import Journal, read_data
 from wan_nb.pricing import Money
 from wan_nb.record import Record, RunPhase, RunState, fold
 
@@ -224,7 +224,7 @@ class Ledger(Journal):
 
     def _records(self, run_id: str) -> Iterable[Record]:
         rows = self._db.execute("SELECT kind, at, data FROM records WHERE run_id=? ORDER BY seq", (run_id,))
-        return [Record(row["kind"], row["at"], _read_data(row["data"])) for row in rows]
+        return [Record(row["kind"], row["at"], read_data(row["data"])) for row in rows]
 
     def state(self, run_id: str) -> RunState:
         """Return a run's state.
@@ -422,15 +422,6 @@ class Ledger(Journal):
         """Give the watch over a run back."""
         with self.transaction() as db:
             db.execute("DELETE FROM leases WHERE run_id=? AND owner=?", (run_id, self.owner))
-
-
-def _read_data(text: str) -> dict[str, Any]:
-    """Read a record's data; what is damaged must not hide the rest of the journal."""
-    try:
-        data = json.loads(text)
-    except ValueError:
-        data = None
-    return data if isinstance(data, dict) else {"damaged": True}
 
 
 def _may_live(owner: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from wan_nb import tables
 from wan_nb.errors import LedgerError
-from wan_nb.journal import Journal
+from wan_nb.journal import Journal, read_data
 from wan_nb.votes import Judgement
 
 
@@ -103,7 +103,7 @@ class StudyBook:
             first = found.get(row["study_id"])
             found[row["study_id"]] = StudyRow(
                 row["study_id"], first.at if first else row["at"], row["name"], row["votes"],
-                json.loads(row["definition"]),
+                read_data(row["definition"]),
             )  # fmt: skip
         return found
 
@@ -139,7 +139,10 @@ class StudyBook:
         wanted = set(runs)
         said: dict[str, Judgement] = {}
         for row in self.journal.rows("SELECT data FROM judgements ORDER BY seq"):
-            each = Judgement.from_record(json.loads(row["data"]))
+            data = read_data(row["data"])
+            if not {"id", "at", "kind"} <= data.keys():
+                continue  # a damaged row must not hide the others
+            each = Judgement.from_record(data)
             if each.undoes in said or (each.left in wanted and (each.right or each.left) in wanted):
                 said[each.id] = each
         return tuple(said.values())

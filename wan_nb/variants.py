@@ -70,7 +70,14 @@ class Design:
                 raise ConfigError(f"seed={list(seeds)!r}: seeds are different whole numbers from 0, such as [1, 2, 3].")
         if not seeds:
             raise ConfigError("seed=[] names no seed; give some, such as [1, 2, 3].")
-        return cls(baseline, values, seeds, tuple(_variants(baseline, values)))
+        variants = tuple(_variants(baseline, values))
+        for first, second in itertools.combinations(variants, 2):
+            if first.request.fingerprint == second.request.fingerprint:
+                raise ConfigError(
+                    f"{first.label} ({first.name}) and {second.label} ({second.name}) ask for the same, and the same "
+                    "request is the same run: there would be nothing to compare."
+                )
+        return cls(baseline, values, seeds, variants)
 
     @property
     def id(self) -> str:
@@ -211,12 +218,6 @@ def _values(baseline: VideoRequest, name: str, given: Any) -> tuple[Any, ...]:
         raise ConfigError(f"{name}=[] names nothing to compare; give values, or leave {name} out.")
     if len(wanted) == 1:
         wanted.insert(0, getattr(baseline, name))
-    for first, second in itertools.combinations(range(len(wanted)), 2):
-        if wanted[first] == wanted[second]:
-            raise ConfigError(
-                f"{name}: values {first + 1} and {second + 1} are the same ({_words(wanted[first])}); the same request "
-                "is the same run, so there would be nothing to compare."
-            )
     return tuple(wanted)
 
 

@@ -52,3 +52,17 @@ def come_back(session: wan.Session) -> None:
     assert_type(runs.where(model="wan2.7-i2v"), wan.Runs)
     assert_type(runs[0], wan.Run)
     assert_type(runs[0].again(seed=3), wan.Run)
+
+
+def compare(session: wan.Session, request: wan.VideoRequest) -> Path:
+    """A study: declare, submit, judge, count, take away."""
+    study = session.compare(request, prompt=["It jumps.", "It sleeps."], seed=[1, 2, 3], votes=12)
+    assert_type(study, wan.Experiment)
+    assert_type(study.submit(confirm=True).wait(timeout_s=60), wan.Experiment)
+    ballot = study.ballot("ann")
+    if ballot:
+        study.vote(ballot.left, ballot.right, "left", judge=ballot.judge, is_blind=True)
+    verdict = study.tally()["AB"]
+    assert_type(verdict.winner, str)
+    assert_type(study.videos[("A", 1)], wan.Video)
+    return study.to_json("card.json")
