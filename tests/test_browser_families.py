@@ -50,7 +50,7 @@ def test_a_familys_form_ends_in_a_playing_video(
     cell.locator(f".wan-of-resolution button:has-text('{tier}')").click()
     for field, word in choices.items():
         if not cell.locator(f".wan-of-{field} select").is_visible():
-            cell.locator(".wan-more [class*=Collapse-header]").click()
+            cell.locator(".wan-more .wan-fold").click()
         cell.locator(f".wan-of-{field} select").select_option(label=word)
     cell.locator(".wan-submit:not([disabled])").click()
     cell.locator(".wan-status[data-phase=saved]").wait_for()

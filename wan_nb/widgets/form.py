@@ -171,11 +171,10 @@ class Form(W.VBox):  # type: ignore[misc]
         tiers, seconds = self.state.resolution_options, self.state.duration_options
         self._buttons = self._bind("duration", W.ToggleButtons(options=[(f"{each} s", each) for each in seconds]))
         self._slider = self._bind("duration", W.SelectionSlider(options=[(f"{each} s", each) for each in seconds]))
-        more = W.Accordion(children=[box(W.VBox, [self._more_row(name) for name in _MORE], "wan-morebox")])
-        more.titles = ("More",)
-        more.selected_index = None
-        more.add_class("wan-more")
-        self._more = more
+        self._more = W.ToggleButton()  # an Accordion's head cannot be reached by keyboard; the style sheet folds
+        self._more.add_class("wan-fold")
+        inside = box(W.VBox, [self._more_row(name) for name in _MORE], "wan-morebox")
+        more = box(W.VBox, [self._more, inside], "wan-more")
         self._frame = W.HTML()
         self._code = CodeView(self.session.endpoint.base_url, self._fault)
         return [
@@ -337,8 +336,8 @@ class Form(W.VBox):  # type: ignore[misc]
         more = [each for name in _MORE for each in self.state.problems_of(name)]
         names = [_LABELS[name].lower() for name in _MORE if name in self.state.shown]
         title = f"More: {', '.join(names[:3])} …" + (f" — {len(more)} to look at" if more else "")
-        if self._more.titles != (title,):
-            self._more.titles = (title,)
+        if self._more.description != title:
+            self._more.description = title
 
     def _hint(self, name: str) -> str:
         """Say what is good to know at a field although nothing is wrong with it."""
