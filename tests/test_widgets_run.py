@@ -297,6 +297,14 @@ def test_a_slow_download_tells_its_bytes_about_once_a_second(saved: wan.Run, mon
     assert 4 <= len(told) <= 5 and told[0][0] >= 190
 
 
+def test_a_download_tells_how_far_it_is(session: wan.Session, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wan_nb.follow.TELL_S", 0.0)
+    run = session.submit(wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P"))
+    video = run.wait(timeout_s=30)
+    assert run.arrived == (video.nbytes, video.nbytes)
+    assert run_view.row(run)["bytes"] == "" and run_view.row(run)["life"].startswith("saved here")
+
+
 def test_the_rewritten_prompt_is_shown_against_the_asked_one() -> None:
     row = run_view.row(fake_run(phase=RunPhase.SAVED, submitted_at=1001.0, actual_prompt="a <b>quiet</b> cat"))
     assert "<ins" in row["diff"] and "&lt;b&gt;" in row["diff"] and row["prompt"] == ""

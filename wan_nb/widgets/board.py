@@ -23,7 +23,7 @@ from wan_nb.history import Spend
 from wan_nb.record import RunPhase, RunState
 from wan_nb.task import TaskStatus
 from wan_nb.widgets.parts import LINE, SOFT, STYLE, TONES, Paced, escape, guarded, jpeg_address, script
-from wan_nb.widgets.run import RunView, given
+from wan_nb.widgets.run import RunView
 from wan_nb.widgets.wording import clock_time, phase_words
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ class Board(W.VBox):  # type: ignore[misc]
         elif "note" in content:
             self._run(content["note"]).mark(note=str(content["text"])[:500])
         elif "use" in content:
-            self._put_below(self.session.form(**given(self._run(content["use"]).request)))
+            self._put_below(self.session.form(self._run(content["use"])))
 
     def _run(self, run_id: object) -> Run:
         return self._runs.get(str(run_id)) or self.session.run(str(run_id))
@@ -297,8 +297,9 @@ def show(runs: Sequence[Run]) -> Callable[[], None]:
             if not ends or is_going(runs) or (view.is_seen and any(row(run)["tone"] == "bad" for run in runs)):
                 return  # where somebody looks on, what failed stays at hand: its row opens what can be pressed
             ends.pop()()
-        handle.update({"text/plain": "\n".join(map(repr, runs)), "text/html": table_html(runs)}, raw=True)
-        view.close()
+            # inside the lock, so that whoever calls finds it done, though another thread is about to
+            handle.update({"text/plain": "\n".join(map(repr, runs)), "text/html": table_html(runs)}, raw=True)
+            view.close()
 
     with lock:
         ends.append(runs[0].session.observe(lambda _: view.session.later(guarded(replace, view._fault))))

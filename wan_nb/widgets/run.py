@@ -9,7 +9,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -26,7 +25,6 @@ from wan_nb.geometry import Size
 from wan_nb.pricing import Money
 from wan_nb.record import RunPhase, RunState
 from wan_nb.repair import Repair, repairs
-from wan_nb.request import VideoRequest
 from wan_nb.task import TaskStatus
 from wan_nb.widgets import video as video_view
 from wan_nb.widgets.diff import prompt_diff_html
@@ -152,12 +150,6 @@ def settlements(candidates: Sequence[Candidate]) -> list[dict[str, str]]:
     return [*found, press("disown", none, note)]
 
 
-def given(request: VideoRequest) -> dict[str, Any]:
-    """Return the fields of a request that a form can begin with."""
-    values = {each.name: getattr(request, each.name) for each in fields(request)}
-    return {name: value for name, value in values.items() if value is not None and name not in ("family", "extra")}
-
-
 class StatusView(anywidget.AnyWidget):
     """Phase, age and facts of one run; `RunView` has it beside the video."""
 
@@ -274,7 +266,7 @@ class RunView(W.HBox):  # type: ignore[misc]
             if do in ("again", "mend"):
                 done = self._make_again(is_mended=do == "mend")
             elif do == "edit":
-                self._add(session.form(**given(run.request)))
+                self._add(session.form(run))
                 done = True
             elif do == "look":
                 self._trouble = {"presses": settlements(run.candidates())}
