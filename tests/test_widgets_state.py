@@ -27,6 +27,7 @@ def preview_of(request: VideoRequest, **more: Any) -> Any:
         "estimate": None,
         "is_simulated": True,
         "over_budget": "",
+        "limit": None,
     }
     return SimpleNamespace(**(facts | {"request": request} | more))
 
@@ -244,3 +245,12 @@ def test_what_the_budget_does_not_cover_is_held_back(picture: Image.Image) -> No
     assert not state.is_held  # the run exists: showing it costs nothing
     state.new_sample = True
     assert state.is_held
+
+
+def test_what_is_dear_waits_for_a_word(picture: Image.Image) -> None:
+    state = FormState(lambda request: preview_of(request, limit="0.50 USD"), first_frame=picture)
+    assert state.needs_word and state.is_held
+    state.confirmed = True
+    assert not state.is_held
+    state.prompt = "another"  # another price, perhaps
+    assert state.is_held and not state.confirmed

@@ -47,6 +47,9 @@ class Preview:
     left: Money | None = None
     """What is left of today's budget, what is reserved counted as spent; None without a budget."""
 
+    limit: Money | None = None
+    """The most that the session spends without a word, where this costs more (or nobody knows); else None."""
+
     @property
     def over_budget(self) -> str:
         """Why the budget would refuse to make it (anew, where it was made before), in a line; empty if it would not."""
@@ -113,6 +116,7 @@ class Planner:
             usual=Usual.learn(()) if unknown else self.usual(request.model, request.tier, request.seconds),
             is_simulated=self.endpoint.is_simulated,
             left=self.left(),
+            limit=self.confirm_above if not unknown and self._is_dear(request) else None,
         )
 
     def left(self) -> Money | None:
@@ -121,6 +125,12 @@ class Planner:
             return None
         spent = self.ledger.spent(self.budget.currency, midnight(self.clock.now()))
         return Money(max(self.budget.amount - spent.amount, Decimal(0)), self.budget.currency)
+
+    def _is_dear(self, request: VideoRequest) -> bool:
+        price, limit = self.estimate(request).money, self.confirm_above
+        if limit is None or self.endpoint.is_simulated:
+            return False
+        return price is None or price.currency != limit.currency or price.amount > limit.amount
 
     def estimate(self, request: VideoRequest) -> Estimate:
         """Return what a request costs here by list price; in a simulation, what it would cost in Singapore."""

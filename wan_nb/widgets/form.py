@@ -113,8 +113,7 @@ class Form(W.VBox):  # type: ignore[misc]
         body = box(W.Box, [left, right], "wan-body")
         children = [
             self._head(),
-            self._earlier,
-            self._model_row(),
+            box(W.Box, [self._model_row(), self._earlier], "wan-choice"),
             body,
             self._foot(),
             self._fault_line,
@@ -195,11 +194,9 @@ class Form(W.VBox):  # type: ignore[misc]
 
     def _more_row(self, name: str) -> W.Box:
         if name in _WITHOUT:
-            control: W.DOMWidget = W.Dropdown(options=[(f"as the service does ({_WITHOUT[name]})", ""), *_SWITCH_WORDS])
+            control: W.DOMWidget = W.Dropdown(options=[(f"default ({_WITHOUT[name]})", ""), *_SWITCH_WORDS])
         elif name == "shot_type":
-            control = W.Dropdown(
-                options=[("as the service does (single)", ""), ("single", "single"), ("multi", "multi")]
-            )
+            control = W.Dropdown(options=[("default (single)", ""), ("single", "single"), ("multi", "multi")])
         elif name == "template":
             control = W.Combobox(options=TEMPLATES, placeholder="none", ensure_option=False, continuous_update=False)
         elif name == "seed":
@@ -215,9 +212,11 @@ class Form(W.VBox):  # type: ignore[misc]
         self._submit.on_click(self._callback(self._pressed))
         self._allow = W.Checkbox(description="send it all the same", indent=False)
         self._allow.observe(self._callback(lambda change: self._chosen("allow_wasteful", change["new"])), "value")
+        self._confirm = W.Checkbox(description="spend it", indent=False)
+        self._confirm.observe(self._callback(lambda change: self._chosen("confirmed", change["new"])), "value")
         self._sample = W.Checkbox(description="new sample", indent=False)
         self._sample.observe(self._callback(lambda change: self._chosen("new_sample", change["new"])), "value")
-        send = box(W.HBox, [self._submit, self._allow, self._sample, self._existing], "wan-send")
+        send = box(W.HBox, [self._submit, self._allow, self._confirm, self._sample, self._existing], "wan-send")
         return box(W.VBox, [self._general, self._line, send], "wan-foot")
 
     def _callback(self, function: Callable[..., None]) -> Callable[..., None]:
@@ -253,20 +252,24 @@ class Form(W.VBox):  # type: ignore[misc]
         self._sending = True
         self._paint()
         self.session.later(
-            guarded(self._submit_now, self._fault), state.request, take, state.wasteful, state.new_sample
+            guarded(self._submit_now, self._fault),
+            state.request,
+            take,
+            {"allow": state.wasteful, "confirm": state.confirmed},
+            state.new_sample,
         )
 
-    def _submit_now(self, request: VideoRequest, take: int, allow: tuple[str, ...], is_new: bool) -> None:
+    def _submit_now(self, request: VideoRequest, take: int, said: dict[str, Any], is_new: bool) -> None:
         """Submit on a worker thread and put the run on top."""
         try:
-            run = self.session.submit(request, take=take, allow=allow)
+            run = self.session.submit(request, take=take, **said)
             while is_new and run.existed:
-                run = self.session.submit(request, take=run.state.take + 1, allow=allow)
+                run = self.session.submit(request, take=run.state.take + 1, **said)
             self._put_on_top(run)
         finally:
             with self.state.lock:
                 self._sending = False
-                self.state.new_sample = False
+                self.state.new_sample = self.state.confirmed = False
                 self.state.refresh()
             self._earlier.refresh()
 
@@ -318,6 +321,7 @@ class Form(W.VBox):  # type: ignore[misc]
             put(controls[name], "" if chosen is None else "on" if chosen else "off")
         put(controls["shot_type"], state.shot_type)
         put(self._allow, state.allow_wasteful)
+        put(self._confirm, state.confirmed)
         put(self._sample, state.new_sample)
 
     def _paint_texts(self) -> None:
@@ -366,6 +370,7 @@ class Form(W.VBox):  # type: ignore[misc]
         self._submit.description = "Sending…" if self._sending else submit_words(preview)
         self._submit.disabled = self._sending or state.is_held
         show(self._allow, bool(state.wasteful))
+        show(self._confirm, state.needs_word)
         show(self._sample, preview is not None and preview.existing is not None)
         self._existing.value = f'<span class="wan-note" role="status">{escape(self._beside_submit())}</span>'
         self._back.description = f"Undo: {state.changes[-1].said}" if state.changes else "Undo"
@@ -376,7 +381,7 @@ class Form(W.VBox):  # type: ignore[misc]
         """Say why Submit is off, or that it gives a run that exists."""
         state = self.state
         if state.is_held:
-            return why_not(state.problems, state.over_budget)
+            return why_not(state.problems, state.preview if state.needs_word else None, state.over_budget)
         existing = state.preview.existing if state.preview else None
         if existing is None:
             return ""

@@ -26,6 +26,7 @@ from wan_nb.preview import SHOWN_REGION
 from wan_nb.problems import Place, Problem
 from wan_nb.repair import Repaired
 from wan_nb.request import MEDIA_FIELDS, VideoRequest
+from wan_nb.widgets.asking import Asking
 from wan_nb.widgets.offers import Offer, Offers
 from wan_nb.widgets.wording import model_words
 
@@ -107,6 +108,8 @@ class FormState(HasTraits):
     driving_audio = AnyTrait(None, allow_none=True)
     allow_wasteful = Bool(False)
     """The user said: send it all the same."""
+    confirmed = Bool(False)
+    """The user said: spend it, above what the session spends without a word."""
     new_sample = Bool(False)
     """The user wants another result of a request that ran before."""
     revision = Int(0)
@@ -123,9 +126,14 @@ class FormState(HasTraits):
         self.lock = threading.RLock()
         """Held while the state settles and while a view paints: changes may come from several threads."""
         self.place = place or Place()
-        self._ask_preview, self._later = preview, later
+        self._later = later
         self._settling = 0
-        self._asking = self._asked_again = False
+        self._asking: Asking[Preview | None] | None = None
+        if preview is not None:
+            ask = preview
+            self._asking = Asking(
+                self.lock, later, lambda: ask(self.request) if self.request else None, self._previewed
+            )
         self.preview: Preview | None = None
         """What the endpoint said last; `is_settled` says whether to the present request."""
         self.problems: tuple[Problem, ...] = ()
@@ -235,20 +243,30 @@ class FormState(HasTraits):
     @property
     def is_settled(self) -> bool:
         """Whether nothing is being read or asked: what is shown is about the present request."""
-        return not self.loading and not self._asking
+        return not self.loading and not (self._asking and self._asking.is_open)
 
     @property
     def is_held(self) -> bool:
         """Whether something is wrong that keeps the request from being sent."""
         refused = any(problem.severity == "refused" for problem in self.problems)
-        return refused or (bool(self.wasteful) and not self.allow_wasteful) or bool(self.over_budget)
+        waits = (bool(self.wasteful) and not self.allow_wasteful) or (self.needs_word and not self.confirmed)
+        return refused or waits or bool(self.over_budget)
+
+    @property
+    def _would_pay(self) -> Preview | None:
+        """The preview, unless the run exists and is only shown, which costs nothing."""
+        is_there = self.preview is not None and self.preview.existing is not None and not self.new_sample
+        return None if is_there else self.preview
 
     @property
     def over_budget(self) -> str:
-        """Why today's budget does not cover it; empty where it does, or where the run exists and nothing is paid."""
-        if self.preview is None or (self.preview.existing is not None and not self.new_sample):
-            return ""
-        return self.preview.over_budget
+        """Why today's budget does not cover it; empty where it does, or where nothing would be paid."""
+        return self._would_pay.over_budget if self._would_pay else ""
+
+    @property
+    def needs_word(self) -> bool:
+        """Whether it costs more than the session spends without a word."""
+        return self._would_pay is not None and self._would_pay.limit is not None
 
     @property
     def is_ready(self) -> bool:
@@ -275,8 +293,8 @@ class FormState(HasTraits):
     def refresh(self) -> None:
         """Ask anew what the endpoint says of the present request: something was submitted meanwhile."""
         with self.lock:
-            if self._ask_preview is not None:
-                self._ask()
+            if self._asking:
+                self._asking.begin()
             self.revision += 1
 
     def load(self, field: str, source: object) -> None:
@@ -330,7 +348,7 @@ class FormState(HasTraits):
         if catalog.find_model(request.model) is None:
             raise RequestError(f"model {request.model!r} is not in the catalogue, so the form has no fields for it.")
         with self.changing():
-            self._remember(said, *_CHOSEN)
+            self._remember(said + "".join(f", without {name}" for name in request.extra), *_CHOSEN)
             self.sources = {}
             self._set({name: "" if value is None else value for name, value in values_of(request).items()})
 
@@ -372,14 +390,14 @@ class FormState(HasTraits):
 
     # --- settling -----------------------------------------------------------------------------------------------
 
-    @observe(*_CHOSEN, "allow_wasteful", "new_sample")
+    @observe(*_CHOSEN, "allow_wasteful", "confirmed", "new_sample")
     def _changed(self, change: Mapping[str, Any]) -> None:
         with self.changing():
             name = change["name"]
             if name in ("resolution", "duration"):
                 self._wished[name] = change["new"]
             if name in _CHOSEN:
-                self.new_sample = False
+                self.new_sample = self.confirmed = False
 
     def _settle(self) -> None:
         """Dependants first: tier and seconds for the model, then the request, then what is wrong with it."""
@@ -398,8 +416,8 @@ class FormState(HasTraits):
             if not self.wasteful:
                 self.allow_wasteful = False
             self.offers.seek(self.request, self.place)
-            if self._ask_preview is not None:
-                self._ask()
+            if self._asking:
+                self._asking.begin()
 
     def _build(self) -> VideoRequest:
         shown = self.shown
@@ -415,30 +433,11 @@ class FormState(HasTraits):
         with self.lock:
             self.revision += 1
 
-    def _ask(self) -> None:
-        """Ask for a preview; while one is on its way, remember that the request changed again."""
-        if self._asking:
-            self._asked_again = True
-            return
-        self._asking = True
-        self._later(self._fetch_preview)
-
-    def _fetch_preview(self) -> None:
-        request = self.request
-        preview, fault = None, None
-        try:
-            preview = self._ask_preview(request) if self._ask_preview and request else None
-        except Exception as error:  # a journal that cannot be read must not freeze the form: it says so instead
-            fault = Problem("", "warning", f"No preview: {type(error).__name__}: {error}", "")
-        with self.lock:
-            self._asking = False
-            if self._asked_again:
-                self._asked_again = False
-                self._ask()
-                return
-            self.preview = preview
-            if preview is not None:
-                self.problems = tuple(preview.problems)
-            elif fault is not None:
-                self.problems = (*self.problems, fault)
-            self.revision += 1
+    def _previewed(self, preview: Preview | None, fault: Exception | None) -> None:
+        self.preview = preview
+        if preview is not None:
+            self.problems = tuple(preview.problems)
+        elif fault is not None:
+            told = Problem("", "warning", f"No preview: {type(fault).__name__}: {fault}", "")
+            self.problems = (*self.problems, told)
+        self.revision += 1

@@ -242,10 +242,20 @@ def model_line(spec: ModelSpec, region: str = "", usual: Usual | None = None) ->
     return " · ".join([*parts, *([cite(spec.note)] if spec.note else [])])
 
 
-def why_not(problems: Sequence[Problem], over_budget: str = "") -> str:
-    """Say why Submit is off: the first thing that holds the request back, and how many more there are."""
+def why_not(problems: Sequence[Problem], dear: Preview | None = None, over_budget: str = "") -> str:
+    """Say why Submit is off: the first thing that holds the request back, and how many more there are.
+
+    Args:
+        problems: What is wrong with the request.
+        dear: Its preview, where it costs more than the session spends without a word.
+        over_budget: Why today's budget does not cover it.
+    """
     held = [str(each) for each in problems if each.severity != "warning"]
+    held += [f"{over_budget}."] if over_budget else []
+    if dear is not None:
+        cost = f"it costs about {dear.estimate.money}" if dear.estimate.money else "nobody knows what it costs"
+        held.append(f"{cost}, and {dear.limit} is the most without a word: tick 'spend it'.")
     if not held:
-        return f"Off: {over_budget}." if over_budget else ""
+        return ""
     more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
     return f"Off: {held[0]}{more}"
