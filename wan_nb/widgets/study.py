@@ -169,21 +169,21 @@ class JudgeView(W.VBox):  # type: ignore[misc]
         self._cells: list[Cell] = []
         self._put_aside: set[frozenset[Any]] = set()
         self._judge = W.Text(value=judge, description="Judge", placeholder="your name", continuous_update=False)
-        self._note = W.Text(description="Note", placeholder="why? (goes with the vote)", continuous_update=True)
+        self._note = W.Text(description="Note", placeholder="why? It goes with the vote.", layout={"width": "auto"})
         self._progress, self._end, self._trouble = W.HTML(), W.HTML(), W.HTML()
         self._player = video_view.Player([], self._bytes, self._later, height=400, hotkeys=KEYS, press=self._do)
         words = {"left": "Left is better (A)", "tie": "Equal (S)", "right": "Right is better (D)", "skip": "Later (N)",
                  "undo": "Undo (U)"}  # fmt: skip
         self._buttons = {name: W.Button(description=text) for name, text in words.items()}
         for name, button in self._buttons.items():
-            button.add_class(f"wan-{name}")
+            button.add_class(f"wan-vote-{name}")
             button.on_click(lambda _, name=name: self._do(name))
         self._stars = {side: self._rating(side) for side in ("left", "right")}
         head, votes = W.HBox([self._judge, self._progress]), W.HBox(list(self._buttons.values()))
-        stars = W.HBox(list(self._stars.values()))
-        for box, name in ((head, "wan-send"), (votes, "wan-votes"), (stars, "wan-stars")):
+        self._rated = W.HBox(list(self._stars.values()))
+        for box, name in ((head, "wan-send"), (votes, "wan-votes"), (self._rated, "wan-stars")):
             box.add_class(name)
-        super().__init__(children=(head, self._player, votes, stars, self._note, self._trouble, self._end))
+        super().__init__(children=(head, self._player, votes, self._rated, self._note, self._trouble, self._end))
         for name in ("wan", "wan-form", "wan-judge", "wan-keys"):
             self.add_class(name)
         self._judge.observe(lambda _: self._hand_over(self._next), names="value")
@@ -261,8 +261,8 @@ class JudgeView(W.VBox):  # type: ignore[misc]
                 stars.value = None
             for name, button in self._buttons.items():
                 button.disabled = ballot is None and name != "undo"
-            for stars in self._stars.values():
-                stars.disabled = ballot is None
+            for part in (self._player, self._rated, self._note):
+                part.layout.display = "none" if ballot is None else None
             if ballot is None:
                 self._player.clips, self._cells = [], []
                 self._progress.value, self._end.value = "", self._over_html()
