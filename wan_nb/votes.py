@@ -129,7 +129,7 @@ class Verdict:
     """The votes by seed."""
 
     def __str__(self) -> str:
-        return " ".join((self.words, *self.notes))
+        return " ".join((f"{self.words.rstrip('.')}.", *self.notes))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
