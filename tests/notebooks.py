@@ -45,7 +45,8 @@ def clean(notebook: Any, folder: Path) -> Any:
             output.get("metadata", {}).clear()
             output.pop("transient", None)
             data = output.get("data", {})
-            data.pop("application/vnd.jupyter.widget-view+json", None)
+            if data.pop("application/vnd.jupyter.widget-view+json", None) and set(data) == {"text/plain"}:
+                continue  # a widget without a static twin of its own: its name alone tells nothing
             if "image/jpeg" in data:
                 data.pop("image/png", None)  # Pillow offers both; the smaller one will do
             for kind, value in data.items():

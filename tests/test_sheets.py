@@ -51,11 +51,11 @@ def test_broken_lines_lose_nothing() -> None:
 def test_every_video_shows_four_frames(clips: tuple[Path, Path]) -> None:
     """Two by two where it is wide, in one line where it is tall; brightness rises from the first to the last."""
     wide, tall = (draw("T", "n", [Row("A", "", (Shot("seed 1", clip),))], width=700) for clip in clips)
-    low, high = wide.height - 28 - 60, wide.height - 28 - 190
-    middle = tall.height - 28 - 100
+    low, high = wide.height - 28 - 30, wide.height - 28 - 97
+    middle = tall.height - 28 - 50
     for sheet, places in (
-        (wide, ((130, high), (360, high), (130, low), (360, low))),
-        (tall, ((80, middle), (200, middle), (310, middle), (430, middle))),
+        (wide, ((85, high), (200, high), (85, low), (200, low))),
+        (tall, ((56, middle), (114, middle), (172, middle), (230, middle))),
     ):
         seen = [np.mean(sheet.getpixel(place)) for place in places]
         assert seen == sorted(seen) and seen[0] < seen[-1] - 60, seen

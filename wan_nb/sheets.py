@@ -27,7 +27,7 @@ WIDTH = 1400
 
 _EDGE, _GAP = 28, 14
 _INK, _SOFT, _EMPTY = "#1a1a1a", "#606060", "#eeeeee"
-_MOST_COLUMNS, _WIDEST = 6, 460
+_MOST_COLUMNS = 6
 _DENSE = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 _DENSE_FONTS = ("Noto Sans CJK", "Source Han Sans", "PingFang", "Hiragino Sans", "Microsoft YaHei", "SimHei",
                 "WenQuanYi", "Droid Sans Fallback", "Arial Unicode")  # fmt: skip
@@ -107,7 +107,7 @@ def draw(title: str, note: str, rows: Sequence[Row], *, width: int = WIDTH) -> I
     for row in rows:
         blocks += [_rule(inner), _words(row.title, inner, 21, bold=True)]
         columns = -(-most // -(-most // _MOST_COLUMNS))  # as few lines as may be, evenly filled
-        side = min(_WIDEST, (inner - (columns - 1) * _GAP) // columns)
+        side = min(width // 3, (inner - (columns - 1) * _GAP) // columns)
         for start in range(0, len(row.shots), columns):
             blocks.append(_side_by_side([_place(shot, side) for shot in row.shots[start : start + columns]]))
         if row.text:
