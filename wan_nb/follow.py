@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from wan_nb.client import Body, Client
 from wan_nb.clock import Clock
@@ -337,7 +336,8 @@ class Follower:
             return
         news = snapshot.status is not state.task_status or snapshot.status.is_terminal
         if news and state.phase is not RunPhase.SUCCEEDED:
-            state = await self._record(state.run_id, "observed", **self._observation(state, snapshot))
+            seen = snapshot.observation(self._took_s(state, snapshot))
+            state = await self._record(state.run_id, "observed", **seen)
         if snapshot.status.is_terminal:
             self.schedule.drop(state.run_id)
         if snapshot.status is TaskStatus.SUCCEEDED and state.run_id not in self.busy:
@@ -351,21 +351,13 @@ class Follower:
         elif state.task_status is not TaskStatus.UNKNOWN:
             await self._record(state.run_id, "observed", status=TaskStatus.UNKNOWN.value)
 
-    def _observation(self, state: RunState, snapshot: TaskSnapshot) -> dict[str, Any]:
-        seen: dict[str, Any] = {"status": snapshot.status.value, "request_id": snapshot.request_id}
-        if not snapshot.status.is_terminal:
-            return seen
-        if snapshot.end_time and snapshot.submit_time:
-            seen["took_s"] = (snapshot.end_time - snapshot.submit_time).total_seconds() * self.clock.speed
-        elif state.submitted_at:
-            seen["took_s"] = self.clock.service_s(state.submitted_at)
+    def _took_s(self, state: RunState, snapshot: TaskSnapshot) -> float | None:
+        """Service seconds from submission to success; a failure says nothing about how long a success takes."""
         if snapshot.status is not TaskStatus.SUCCEEDED:
-            del seen["took_s"]  # a failure says nothing about how long a success takes
-        seen |= {"code": snapshot.code, "message": snapshot.message, "actual_prompt": snapshot.actual_prompt}
-        seen["result_host"] = snapshot.result_host
-        if snapshot.usage and snapshot.usage.billed_s is not None:
-            seen["billed_s"] = snapshot.usage.billed_s
-        return seen
+            return None
+        if snapshot.end_time and snapshot.submit_time:
+            return (snapshot.end_time - snapshot.submit_time).total_seconds() * self.clock.speed
+        return self.clock.service_s(state.submitted_at) if state.submitted_at else None
 
     # --- fetch --------------------------------------------------------------------------------------------------
 
@@ -445,15 +437,7 @@ class Follower:
 
     def adoption(self, snapshot: TaskSnapshot) -> Record:
         """Return the record by which a run takes a task that exists."""
-        since = snapshot.submit_time.timestamp() if snapshot.submit_time else None
-        status = "PENDING" if snapshot.status.is_terminal else snapshot.status.value
-        data = {
-            "task_id": snapshot.task_id,
-            "request_id": snapshot.request_id,
-            "status": status,
-            "submitted_at": since,
-        }
-        return Record("adopted", self.clock.now(), data)
+        return Record("adopted", self.clock.now(), snapshot.adoption())
 
     async def attend(self, state: RunState, snapshot: TaskSnapshot) -> None:
         """Follow a task that was just adopted, beginning with what is known of it."""

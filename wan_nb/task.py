@@ -155,6 +155,27 @@ class TaskSnapshot:
             usage=Usage.read(body.get("usage")),
         )
 
+    def observation(self, took_s: float | None) -> dict[str, Any]:
+        """Return what the journal keeps of this; `took_s` is how long a success took, in service seconds."""
+        seen: dict[str, Any] = {"status": self.status.value, "request_id": self.request_id}
+        if not self.status.is_terminal:
+            return seen
+        billed = self.usage.billed_s if self.usage else None
+        seen |= {"code": self.code, "message": self.message, "actual_prompt": self.actual_prompt}
+        seen |= {"result_host": self.result_host}
+        return seen | {name: value for name, value in (("took_s", took_s), ("billed_s", billed)) if value is not None}
+
+    def adoption(self) -> dict[str, Any]:
+        """Return what the journal keeps when a run takes this task; that it has ended is observed afterwards."""
+        status = TaskStatus.PENDING if self.status.is_terminal else self.status
+        since = self.submit_time.timestamp() if self.submit_time else None
+        return {
+            "task_id": self.task_id,
+            "request_id": self.request_id,
+            "status": status.value,
+            "submitted_at": since,
+        }
+
 
 def read_time(text: object) -> datetime | None:
     """Read the service's ``YYYY-MM-DD HH:mm:ss.SSS`` (UTC+8) or epoch milliseconds as an aware UTC datetime.
