@@ -259,7 +259,7 @@ def test_an_unknown_price_is_said(paid: tuple[Simulator, Path], baseline: wan.Vi
     with live(paid, budget="1.00 USD") as session:
         study = session.compare(baseline, resolution=["480P", "1080P"])
         assert study.estimate.unknown == 1
-        assert "and 1 runs without a published price" in str(study.estimate)
+        assert "and 1 without a published price" in str(study.estimate)
         with pytest.raises(BudgetError, match="price not published"):
             study.submit()
         assert not session.runs()
@@ -413,7 +413,9 @@ def test_what_was_fixed_is_kept_with_each_vote(session: wan.Session, baseline: w
     pretend(session, study)
     votes(study, "AAAAAA")
     assert study.tally()["AB"].winner == "A"
-    assert session.compare(baseline, prompt=PROMPTS, seed=range(1, 9), votes=8).tally()["AB"].winner == ""
+    other = session.compare(baseline, prompt=PROMPTS, seed=range(1, 9), votes=8)
+    assert other.tally()["AB"].winner == ""
+    assert study.votes_planned == 8  # also where it was open already
 
 
 # --- warnings ---------------------------------------------------------------------------------------------------------

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wan_nb import journal
 from wan_nb.errors import BudgetError, LedgerError
 from wan_nb.ledger import Ledger, Plan
 from wan_nb.pricing import Money
 from wan_nb.record import Record, RunPhase, RunState, fold
+from wan_nb.studies import StudyBook
+from wan_nb.votes import Judgement
 
 PLAN = Plan("r1", "v1:a", "simulator", 1, "wan2.7-i2v", "720P", 5, 100.0, {"model": "wan2.7-i2v", "prompt": "x"})
 HISTORY = [
@@ -173,6 +176,72 @@ def test_a_damaged_database_is_made_good_from_the_log(ledger: Ledger) -> None:
     anew.close()
     ledger.path.unlink()
     assert Ledger(ledger.path).state("r1").starred
+
+
+def test_studies_and_judgements_come_back_too(ledger: Ledger) -> None:
+    """From the log: the database lost its end, or all of it; nothing is there twice."""
+    book = StudyBook(ledger)
+    book.declare("x1:a", {"baseline": {}}, at=1.0, name="cats", votes=None, default=20)
+    book.declare("x1:a", {"baseline": {}}, at=2.0, name="", votes=None, default=20)
+    book.declare("x1:a", {"baseline": {}}, at=3.0, name="", votes=12, default=20)
+    said = [Judgement("j1", 4.0, "ann", "vote", "r1", "r2", "left", study="x1:a", planned=12),
+            Judgement("j2", 5.0, "ann", "undo", undoes="j1", study="x1:a")]  # fmt: skip
+    for each in said:
+        book.judge(each)
+    before = book.all(), book.judgements(["r1", "r2"])
+    assert [(row.at, row.name, row.votes) for row in before[0]] == [(1.0, "cats", 12)]
+    assert before[1] == tuple(said)
+    assert book.judgements(["r1"]) == ()
+    assert len(ledger.rows("SELECT * FROM studies")) == 2
+    ledger._db.execute("DELETE FROM judgements WHERE seq > 1")
+    ledger._db.execute("DELETE FROM studies")
+    ledger.plan(PLAN)
+    ledger.close()
+    with pytest.raises(LedgerError, match="open the session again"):
+        book.all()
+    for whole in (True, False, False):
+        again = Ledger(ledger.path)
+        assert (StudyBook(again).all(), StudyBook(again).judgements(["r1", "r2"])) == before
+        assert len(again.rows("SELECT * FROM studies")) == 2
+        again.close()
+        if whole:
+            ledger.path.unlink()
+
+
+def test_a_journal_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Its runs stay; studies can be declared from then on."""
+    path = tmp_path / "ledger.sqlite"
+    old = sqlite3.connect(path)
+    journal._m001_initial(old)
+    old.execute("PRAGMA user_version=1")
+    old.execute("INSERT INTO runs VALUES ('r1', 'v1:a', 'simulator', 1, 'wan2.7-i2v', '720P', 5, 100.0, '{}')")
+    old.commit()
+    old.close()
+    new = Ledger(path)
+    assert new.state("r1").phase is RunPhase.PLANNED
+    assert StudyBook(new).declare("x1:a", {}, at=1.0, name="", votes=None, default=20).votes == 20
+
+
+def test_several_runs_are_planned_all_or_none(ledger: Ledger) -> None:
+    """The budget is asked for the whole; what exists costs nothing again, what was only planned is asked for anew."""
+
+    def priced(run_id: str) -> Plan:
+        return replace(
+            PLAN, run_id=run_id, fingerprint=run_id, data={"estimate": "0.50 USD"}, budget=Money.of("1.00 USD")
+        )
+
+    with pytest.raises(
+        BudgetError, match=r"these 3 runs cost about 1\.50 USD and 0\.00 USD of the budget of 1\.00 USD"
+    ):
+        ledger.plan_all([priced("a"), priced("b"), priced("c")])
+    assert ledger.states() == []
+    found = ledger.plan_all([priced("a"), priced("b")])
+    assert [(state.run_id, existed) for state, existed in found] == [("a", False), ("b", False)]
+    ledger.append("a", *HISTORY[:2])
+    with pytest.raises(BudgetError, match=r"these 2 runs cost about 1\.00 USD and 0\.50 USD"):
+        ledger.plan_all([priced("a"), priced("b"), priced("c")])
+    assert [existed for _, existed in ledger.plan_all([priced("a"), priced("b")])] == [True, True]
+    assert [state.take for state in ledger.samples("a", "simulator")] == [1]
 
 
 def test_a_plan_that_was_never_committed_stays_out(ledger: Ledger) -> None:

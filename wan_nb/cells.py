@@ -79,7 +79,7 @@ class StudyEstimate:
         free = "free (simulated); live " if self.is_simulated else ""
         price = f"about {self.money}" if self.money else "price not published"
         if self.money and self.unknown:
-            price += f", and {self.unknown} runs without a published price"
+            price += f", and {self.unknown} without a published price"
         limit = f"; {self.spent} of the budget of {self.budget} is spent or reserved" if self.budget else ""
         return f"{self.missing} of {self.cells} cells to submit, {self.seconds} s of video: {free}{price}{limit}"
 

@@ -26,10 +26,10 @@ def interval(wins: int, decided: int) -> tuple[float, float]:
         >>> [round(end, 3) for end in interval(15, 20)]
         [0.531, 0.888]
     """
-    from scipy.stats import binomtest
-
     if not decided:
         return 0.0, 1.0
+    from scipy.stats import binomtest
+
     found = binomtest(wins, decided).proportion_ci(1 - LEVEL, method="wilson")
     return float(found.low), float(found.high)
 
@@ -42,9 +42,11 @@ def even_split_p(wins: int, decided: int) -> float:
         >>> round(even_split_p(15, 20), 4)
         0.0414
     """
+    if not decided:
+        return 1.0
     from scipy.stats import binomtest
 
-    return float(binomtest(wins, decided).pvalue) if decided else 1.0
+    return float(binomtest(wins, decided).pvalue)
 
 
 def sign_flip_p(sums: Iterable[int]) -> float:

@@ -54,7 +54,7 @@ class Experiment:
     def __init__(self, session: Session, design: Design, row: StudyRow) -> None:
         self.session = session
         self.design = design
-        self._row = row
+        self._id = row.id
         self._requests = [
             (variant, seed, variant.request.replace(seed=seed)) for variant in design.variants for seed in design.seeds
         ]
@@ -65,7 +65,11 @@ class Experiment:
     @property
     def id(self) -> str:
         """``x1:`` and a hash of what is compared; the same definition has the same id."""
-        return self._row.id
+        return self._id
+
+    @property
+    def _row(self) -> StudyRow:
+        return self.session.studybook.find(self._id)  # name and number may have been changed by another declaration
 
     @property
     def name(self) -> str:

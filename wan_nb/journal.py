@@ -177,9 +177,16 @@ class Journal:
         self._lines.append(values)
 
     def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
-        """Return what a query finds."""
-        with self._lock:
-            return self._db.execute(query, values).fetchall()
+        """Return what a query finds.
+
+        Raises:
+            LedgerError: If it cannot be read, also because it is closed.
+        """
+        try:
+            with self._lock:
+                return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise LedgerError(f"{self.path.name} cannot be read ({error}); open the session again.") from error
 
     def close(self) -> None:
         """Close the file; what was appended is safe without it."""
