@@ -79,6 +79,7 @@ def test_from_question_to_verdict(session: wan.Session, baseline: wan.VideoReque
     assert {cell.state for cell in study.cells} == {"not submitted"}
     assert [variant.name for variant in study.variants] == ['prompt: "The cat jumps."', 'prompt: "The cat sleeps."']
     assert study.estimate.missing == 6
+    assert study.rows()[0] == study.rows()[0] | {"model": "wan2.2-i2v-flash", "tier": "480P", "seed": 1, "cost": None}
     assert "free (simulated); live about" in str(study.estimate)
     assert not session.runs()
     with pytest.raises(ConfigError, match=r"study\.submit\(\)"):

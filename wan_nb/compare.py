@@ -397,7 +397,7 @@ class Experiment:
         head = ("seed", *(variant.label for variant in self.variants))
         states = {cell.key: cell.state for cell in self.cells}
         rows = [(str(seed), *(states[variant.label, seed] for variant in self.variants)) for seed in self.seeds]
-        votes = [str(verdict) for verdict in self.tally().verdicts if verdict.by_judge]
+        votes = [repr(self.tally())] if self.judgements else []
         return "\n".join([f"{title}, {self.votes_planned} votes a pair)", *names, tables.as_text(head, rows), *votes])
 
     def judge(self, name: str = "") -> JudgeView:

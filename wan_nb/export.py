@@ -49,7 +49,7 @@ def _cell_row(study: Experiment, cell: Cell) -> dict[str, Any]:
     request, state = cell.request, cell.run.state if cell.run else None
     asked = {"model": request.model, "tier": request.tier, "seconds": request.seconds, "prompt": request.prompt}
     known = asked | (row(state) if state else {})
-    return {name: known.get(name, "") for name in CELL_COLUMNS} | {
+    return {name: known.get(name) for name in CELL_COLUMNS} | {
         "study": study.id,
         "variant": cell.variant.label,
         "changes": cell.variant.name,
@@ -72,7 +72,7 @@ def judgement_rows(study: Experiment) -> list[dict[str, Any]]:
         found.append(
             {
                 "judgement": each.id,
-                "at": datetime.fromtimestamp(each.at, UTC).isoformat(timespec="seconds"),
+                "at": _iso(each.at),
                 "judge": each.judge,
                 "kind": each.kind,
                 "left": left[0],
@@ -110,7 +110,7 @@ def card(study: Experiment) -> dict[str, Any]:
     return {
         "kind": KIND,
         "format": FORMAT,
-        "made": datetime.fromtimestamp(session.clock.now(), UTC).isoformat(timespec="seconds"),
+        "made": _iso(session.clock.now()),
         "package": {"name": "wan_nb", "version": _version()},
         "study": {"id": study.id, "name": study.name, "votes": study.votes_planned},
         "definition": study.design.to_record(),
@@ -135,8 +135,12 @@ def _result(cell: Cell) -> dict[str, Any]:
         file = cell.run.state.file
         found |= {"take": cell.run.state.take, "sha256": file.sha256, "nbytes": file.nbytes, "size": file.size.wire,
                   "fps": file.fps, "duration_s": file.duration_s, "has_audio": file.has_audio,
-                  "actual_prompt": cell.run.state.actual_prompt, "finished": cell.run.state.ended_at}  # fmt: skip
+                  "actual_prompt": cell.run.state.actual_prompt, "ended": _iso(cell.run.state.ended_at)}  # fmt: skip
     return found
+
+
+def _iso(epoch_s: float | None) -> str:
+    return "" if epoch_s is None else datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="seconds")
 
 
 def _version() -> str:

@@ -29,7 +29,12 @@ def as_text(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def as_html(
-    head: Sequence[str], rows: Sequence[Sequence[str]], *, above: str = "", below: str = "", strong: int | None = None
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    above: str = "",
+    below: str | Sequence[str] = "",
+    strong: int | None = None,
 ) -> str:
     """Return rows under a head as a static table; no script, no outside resource.
 
@@ -37,7 +42,7 @@ def as_html(
         head: Names of the columns.
         rows: Cells as plain text.
         above: A line before the table.
-        below: A line after it.
+        below: A line after it, or several.
         strong: Number of the row that stands out.
     """
     cell = "text-align:left;vertical-align:top;padding:2px 14px 2px 0;border-bottom:1px solid rgba(128,128,128,.25)"
@@ -51,7 +56,8 @@ def as_html(
     table = (
         f'<table style="border-collapse:collapse;font-size:13px;margin:0;color:inherit"><tr>{names}</tr>{body}</table>'
     )
-    return f'<div style="line-height:1.4">{_line(above)}{table}{_line(below)}</div>'
+    after = "".join(map(_line, [below] if isinstance(below, str) else below))
+    return f'<div style="line-height:1.4">{_line(above)}{table}{after}</div>'
 
 
 def _line(text: str) -> str:

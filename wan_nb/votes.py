@@ -168,18 +168,24 @@ class Tally:
                 str(each.ties),
                 "" if each.rate is None else f"{each.left} {each.rate:.0%}",
                 "" if each.rate is None else f"{each.low:.0%} to {each.high:.0%}",
-                str(each),
+                each.words,
             )
             for each in self.verdicts
         ]
 
-    def _below(self) -> str:
+    def _below(self) -> list[str]:
+        """What must be known beside the table, a line each."""
+        several = len(self.verdicts) > 1
+        lines = [
+            (f"{each.left} : {each.right}: " if several else "") + " ".join(each.notes)
+            for each in self.verdicts
+            if each.notes
+        ]
         rated = [f"{each.label} {each.mean:.1f} ({each.ratings})" for each in self.ratings]
-        return " ".join([f"Stars: {', '.join(rated)}."] * bool(rated) + list(self.notes))
+        return [*lines, *[f"Stars: {', '.join(rated)}."] * bool(rated), *self.notes]
 
     def __repr__(self) -> str:
-        head, rows = self._table()
-        return "\n".join(filter(None, (tables.as_text(head, rows), self._below())))
+        return "\n".join((tables.as_text(*self._table()), *self._below()))
 
     def _repr_html_(self) -> str:
         return tables.as_html(*self._table(), below=self._below())
