@@ -16,7 +16,8 @@ from wan_nb.errors import GeometryError
 from wan_nb.geometry import Drift, Size
 
 if TYPE_CHECKING:
-    from wan_nb.ratio import Choice, Reach, Step
+    from wan_nb.ratio import Reach
+    from wan_nb.ways import Choice, Step
 
 _PANEL, _HIGH, _GAP, _HEAD, _FOOT = 230, 190, 26, 24, 40
 _INK, _FILL, _LOST, _WANTED = "#767676", "#5b9bd5", "#d24a4a", "#d98200"

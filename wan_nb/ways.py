@@ -1,7 +1,6 @@
 """One way to an exact shape: a step before, what the service makes of it, a step after; and what that costs.
 
-What is kept is seen × used × filled × shape; `wan_nb.ratio` says why. Integers and fractions only: this module computes,
-`wan_nb.mend` and `wan_nb.video_edit` do.
+What is kept is seen × used × filled × shape; `wan_nb.ratio` says why. Integers and fractions only.
 """
 
 from __future__ import annotations
