@@ -19,6 +19,7 @@ from tests.conftest import SMALL
 from tests.test_widgets_run import MODERATED, NASTY, assert_inert, fake_run
 from tests.waiting import until
 from wan_nb.ledger import Plan
+from wan_nb.pricing import Money
 from wan_nb.record import RunPhase
 from wan_nb.task import TaskStatus
 from wan_nb.widgets import board as board_view
@@ -76,6 +77,17 @@ def test_a_row_says_where_a_run_stands_and_leaves_out_what_is_empty(phase: RunPh
     assert row["word"] and row["id"] == "r1" and None not in row.values() and "" not in row.values()
     assert row.get("cancel", False) is (phase in (RunPhase.PLANNED, RunPhase.SUBMITTED))
     assert ("took" in row) is (phase.is_terminal or phase is RunPhase.SUCCEEDED)
+
+
+def test_what_a_run_costs_stands_in_its_row_and_in_the_sums() -> None:
+    estimate, billed = Money.of("0.5 USD"), {"phase": RunPhase.FAILED, "code": "InternalError"}
+    paid = [fake_run(is_simulated=False, phase=RunPhase.AMBIGUOUS, estimate=estimate) for _ in range(2)]
+    free = fake_run(is_simulated=False, estimate=estimate, **billed)
+    assert [(row["cost"], row["currency"], row.get("counts")) for row in map(board_view.row, [paid[0], free])] == [
+        ("0.50", "USD", True),
+        ("0.00", "USD", None),
+    ]
+    assert "about 1.00 USD" in board_view.table_html([*paid, free])
 
 
 def test_two_hundred_rows_fit_into_widget_state_and_the_rest_comes_by_message(session: wan.Session) -> None:
@@ -232,7 +244,8 @@ def test_a_board_with_a_failure_stays_where_somebody_looks_on(tmp_path: Path, pi
 def test_a_long_table_is_cut_and_says_so(session: wan.Session) -> None:
     planned(session, 60)
     html = board_view.table_html(session.runs(limit=None))
-    assert html.count("<tr>") == 51 and "60 runs · 0 s of video; the newest 50 are shown" in html
+    assert html.count("<tr>") == 51
+    assert "60 runs · 0 s of video · simulated: free; the newest 50 are shown" in html
     assert repr(session.board()).startswith("Board(60 runs, SIMULATED")
     assert repr(session.history()).startswith("History(")
 

@@ -68,7 +68,7 @@ def row(run: Run) -> dict[str, Any]:
         "took": round(run.elapsed_s, 1) if state.submitted_at and ended else None,
         "bytes": f"{amount(done)} of {amount(total)}" if done else None,
         "size": str(state.file.size) if state.file else None,
-        "cost": None if cost is None or session.is_simulated else f"{cost.amount:f}",
+        "cost": None if cost is None or session.is_simulated else str(cost).split()[0],
         "currency": None if cost is None or session.is_simulated else cost.currency,
         "counts": not state.phase.is_free,
         "code": state.code[:60] if words.tone == "bad" else None,
@@ -299,7 +299,7 @@ def show(runs: Sequence[Run]) -> Callable[[], None]:
             ends.pop()()
             # inside the lock, so that whoever calls finds it done, though another thread is about to
             handle.update({"text/plain": "\n".join(map(repr, runs)), "text/html": table_html(runs)}, raw=True)
-            view.close()
+            # the view stays: a tab that was closed meanwhile missed the table, and looks for the view
 
     with lock:
         ends.append(runs[0].session.observe(lambda _: view.session.later(guarded(replace, view._fault))))
@@ -330,7 +330,9 @@ def table_html(runs: Sequence[Run], *, has_posters: bool = True) -> str:
     heads = "".join(f"<th {cell}>{text}</th>" for text in ("", "state", "when", "what", "prompt", "size", "id"))
     table = f'<table style="border-collapse:collapse;font-size:13px"><tr>{heads}</tr>{"".join(lines)}</table>'
     more = "" if len(runs) <= TWIN_ROWS else f"; the newest {TWIN_ROWS} are shown"
-    return f'{table}<div style="font-size:12px;color:{SOFT}">{escape(sums([run.state for run in runs]) + more)}</div>'
+    free = " · simulated: free" if runs[0].session.is_simulated else ""
+    said = escape(sums([run.state for run in runs]) + free + more)
+    return f'{table}<div style="font-size:12px;color:{SOFT}">{said}</div>'
 
 
 def _cells(run: Run, *, has_poster: bool) -> list[str]:

@@ -16,6 +16,7 @@ function span(seconds) {
 
 function connect(model, el, hear) {
   // Greets the kernel, which answers with its time; once the kernel is gone, the view says so and does not look alive any more.
+  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys alone that are meant for a button here
   const line = node(el, "div", "gone");
   line.setAttribute("role", "status");
   const gone = () => {
