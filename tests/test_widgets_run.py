@@ -217,6 +217,8 @@ def test_again_makes_one_linked_run_however_often_it_is_pressed(tmp_path: Path, 
         until(lambda: made.video)
         assert made.state.again_of == view.run.id and made.state.take == 2
         assert len(session.runs()) == 2 and offered(view) == []
+        later = RunView(view.run)  # opened anew, it says that this was done before
+        until(lambda: "Take 2 is there already" in later._status.row["presses"][0]["note"])
         click(view, "cancel")  # what is not offered does nothing
         assert view._status.row["fault"].startswith("InternalError.Timeout")
 

@@ -41,6 +41,7 @@ from wan_nb.widgets.wording import (
 
 if TYPE_CHECKING:
     from wan_nb.recover import Candidate
+    from wan_nb.request import VideoRequest
     from wan_nb.run import Run
 
 PLACE = Size(16, 9)
@@ -92,13 +93,14 @@ def press(do: str, text: str, note: str = "", what: str = "") -> dict[str, str]:
     return {"do": do, "text": text, "note": note, "what": what}
 
 
-def presses(run: Run, money: Money | None, repair: Repair | None = None) -> list[dict[str, str]]:
+def presses(run: Run, money: Money | None, repair: Repair | None = None, takes: int = 1) -> list[dict[str, str]]:
     """Return what can be pressed at a run as it stands. A run whose answer was lost is never made again from here.
 
     Args:
         run: The run.
         money: What making it again costs by list price.
         repair: What would mend its picture, where something would.
+        takes: How many takes of its request there are.
     """
     state, session = run.state, run.session
     phase, price = state.phase, money_words(money, is_simulated=session.is_simulated)
@@ -115,7 +117,8 @@ def presses(run: Run, money: Money | None, repair: Repair | None = None) -> list
         return []
     edit = press("edit", "Edit in the form", "Opens below, filled with what was asked here.")
     if _passes_by_itself(state):
-        return [press("again", f"Again — {price}", "The same request as a new take, linked to this run.")]
+        known = f" Take {takes} is there already: session.runs() shows it." if takes > state.take else ""
+        return [press("again", f"Again — {price}", f"The same request as take {takes + 1}, linked to this run.{known}")]
     if repair is None:
         return [edit]
     mended = f"The picture is mended, all else stays: a new take, linked to this run. {repair.label}."
@@ -175,6 +178,7 @@ class RunView(W.HBox):  # type: ignore[misc]
         self._trouble: dict[str, Any] = {}
         self._money = state.estimate
         self._repair: Repair | None = None
+        self._takes = state.take
         self._is_pressed = False
         self._lock = threading.RLock()
         self._status = StatusView(row=self._row())
@@ -196,7 +200,7 @@ class RunView(W.HBox):  # type: ignore[misc]
         return bundle | {"text/html": html(self.run)}
 
     def _row(self) -> dict[str, Any]:
-        offered = [] if self._is_pressed else presses(self.run, self._money, self._repair)
+        offered = [] if self._is_pressed else presses(self.run, self._money, self._repair, self._takes)
         return row(self.run) | {"presses": offered} | self._trouble
 
     def _clip(self, state: RunState) -> dict[str, Any]:
@@ -230,6 +234,8 @@ class RunView(W.HBox):  # type: ignore[misc]
             was_ready = self._player.clips[0]["ready"]
             if self._repair is None and re.match(_OF_MEDIA, self.run.state.code):
                 self._repair = self._find_repair()
+            if self.run.state.phase in _OVER_IN_VAIN:
+                self._takes = self.run.session.ledger.takes(self.run.state.fingerprint, self.run.state.endpoint)
             self._status.row = self._row()
             self._player.clips = [self._clip(self.run.state)]
             if self._player.clips[0]["ready"] and not was_ready:
@@ -273,7 +279,8 @@ class RunView(W.HBox):  # type: ignore[misc]
             elif do == "adopt":
                 run.adopt(what)
             elif do == "send":
-                session.submit(run.request, take=run.state.take, allow="all", confirm=True)
+                if self._costs_as_said(run.request):
+                    session.submit(run.request, take=run.state.take, allow="all", confirm=True)
             else:
                 {"cancel": run.cancel, "disown": run.disown, "resume": session.resume}[do]()
         finally:
@@ -286,16 +293,23 @@ class RunView(W.HBox):  # type: ignore[misc]
         run, request = self.run, self.run.request
         if is_mended and self._repair:
             request = self._repair.apply(request)
-        money = run.session.preview(request).estimate.money
-        if money != self._money and not run.session.is_simulated:
-            self._money = money
-            self._trouble = {"fault": "The list price has changed since; the button says it as it is now."}
+        if not self._costs_as_said(request):
             return False
         changes = {self._repair.field: request.media[self._repair.field]} if is_mended and self._repair else {}
         made = run.again(allow="price" if changes else "all", confirm=True, **changes)
         self._trouble = {"advice": f"Made again below, as run {made.id}."}
         self._add(RunView(made))
         return True
+
+    def _costs_as_said(self, request: VideoRequest) -> bool:
+        """Whether a request costs what the button named; if not, the next one names what it costs."""
+        session = self.run.session
+        money = None if session.is_simulated else session.preview(request).estimate.money
+        if money == self._money:
+            return True
+        self._money = money
+        self._trouble = {"fault": "The list price has changed since; the button says it as it is now."}
+        return False
 
     def _add(self, widget: W.DOMWidget) -> None:
         """Put something under the row."""
