@@ -67,6 +67,8 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
   let tick = 0; // the next animation frame, while playing
   let target = null; // the second that is to be shown next
   let moving = null; // a promise, while videos are being set
+  let late = []; // when videos fell behind
+  let told = 0; // when the time was last shown
 
   const play = button("play", "Play or pause (space)", () => toggle());
   button("back", "One frame back (←)", () => step(-1));
@@ -103,6 +105,11 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
     sound.setAttribute("aria-pressed", !state.muted);
     sound.disabled = !cells.some((cell) => cell.clip.has_audio);
     for (const cell of cells) cell.voice.setAttribute("aria-pressed", !state.muted && cell.index === state.voice);
+    show_time(lead);
+  }
+
+  function show_time(lead) {
+    told = performance.now();
     if (!lead) return;
     const at = target ?? lead.video.currentTime;
     if (document.activeElement !== seek || state.playing) seek.value = (1000 * at) / (length(lead) || 1);
@@ -125,7 +132,7 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
     const running = ready().filter((cell) => !is_over(cell, lead.video.currentTime));
     if (moving) return;
     const offs = running.map((cell) => cell.video.currentTime - lead.video.currentTime);
-    if (offs.some((off) => Math.abs(off) > FAR_S * Math.max(1, state.rate))) return void together(lead.video.currentTime);
+    if (offs.some((off) => Math.abs(off) > FAR_S * Math.max(1, state.rate))) return catch_up(lead.video.currentTime);
     running.forEach((cell, number) => {
       const off = offs[number] / Math.max(0.25, state.rate);
       const pull = Math.abs(off) < NEAR_S ? 0 : Math.max(-0.25, Math.min(0.25, 4 * off));
@@ -133,7 +140,15 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
       if (cell.video.playbackRate !== rate) cell.video.playbackRate = rate;
       if (cell.video.paused) cell.video.play().catch(() => {});
     });
-    show();
+    if (performance.now() - told > 80) show_time(lead); // at every frame it would cost the videos their time
+  }
+
+  /** All are set anew since one fell behind; where that goes on, this computer is too slow, and it is said. */
+  function catch_up(at) {
+    const now = performance.now();
+    late = [...late.filter((when) => now - when < 6000), now];
+    if (late.length > 3) tell(`This computer cannot keep ${ready().length} videos in step at ${state.rate}×: choose a lower speed.`);
+    together(at);
   }
 
   /** Set all videos to one frame, and let them run from there together. */
@@ -229,6 +244,7 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
   function set(name, value) {
     state[name] = value;
     if (name === "wipe") arrange();
+    if (name === "rate") tell();
     apply();
     show();
   }
@@ -298,10 +314,10 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
     wiper.setAttribute("aria-valuetext", `${Math.round(wiper.value)} percent left`);
   }
 
-  function tell() {
+  function tell(trouble) {
     const there = ready().filter(({ clip }) => !clip.blind);
     const differ = (read) => new Set(there.map(read)).size > 1;
-    const words = [];
+    const words = trouble ? [trouble] : [];
     if (differ(({ clip }) => `${clip.width}×${clip.height}`)) words.push("Sizes differ: all are shown at one height.");
     if (differ((cell) => length(cell).toFixed(1))) words.push("Lengths differ: the shorter ones hold their last frame.");
     if (differ(({ clip }) => Math.round(clip.fps))) words.push("Frame rates differ: steps are the longest one's frames.");
