@@ -219,7 +219,7 @@ def test_the_model_says_what_it_is_good_at_costs_and_takes(form: Form) -> None:
     until(lambda: "usually" in note(form, "model"))
     told = note(form, "model")
     assert "Good at: silent clips, steadier than 2.1 (the image-to-video user guide (undated))" in told
-    assert "list price in Singapore: 0.02 USD a second at 480P, 0.10 USD a second at 1080P" in told
+    assert "list price a second in Singapore: 0.02 USD at 480P, 0.10 USD at 1080P" in told
 
 
 def test_the_frame_is_drawn_to_scale_with_what_lies_outside(form: Form, picture: Path) -> None:

@@ -10,6 +10,7 @@ function name(form) {
     set(group, "aria-label", group.querySelector(".widget-label")?.textContent ?? "");
     for (const button of group.querySelectorAll("button")) set(button, "aria-pressed", String(button.matches(".mod-active")));
   }
+  for (const fold of form.querySelectorAll(".wan-fold")) set(fold, "aria-expanded", String(fold.matches(".mod-active")));
   for (const handle of form.querySelectorAll(".noUi-handle")) {
     const slider = handle.closest(".widget-slider, .jupyter-widgets");
     set(handle, "aria-label", slider.querySelector(".widget-label")?.textContent ?? "");

@@ -227,16 +227,16 @@ def model_line(spec: ModelSpec, region: str = "", usual: Usual | None = None) ->
     Example:
         >>> from wan_nb.catalog import MODELS
         >>> print(model_line(MODELS["wan2.1-i2v-plus"]))  # doctest: +ELLIPSIS
-        Good at: silent clips at 720P; effect templates in Beijing · list price in Singapore: 0.10 USD ...
+        Good at: silent clips at 720P; effect templates in Beijing · list price a second in Singapore: ...
     """
     where = region or SHOWN_REGION
     parts = [f"Good at: {cite(spec.good_at)}"] if spec.good_at else []
     prices = [
-        f"{price} a second at {tier}"
+        f"{price} at {tier}"
         for tier in sorted(spec.tiers.union, key=lambda tier: int(tier[:-1]))
         if (price := estimate(spec.id, region=where, tier=tier, seconds=1).money)
     ]
-    parts.append(f"list price in {region_words(where)}: {', '.join(prices) or 'not published'}")
+    parts.append(f"list price a second in {region_words(where)}: {', '.join(prices) or 'not published'}")
     if usual and (words := usual_words(usual.median_s, usual.p90_s)):
         parts.append(f"{words} ({usual.source if usual.count else 'as published'})")
     return " · ".join([*parts, *([cite(spec.note)] if spec.note else [])])
