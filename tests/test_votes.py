@@ -138,6 +138,8 @@ def test_stars_notes_and_takes_that_are_gone() -> None:
     assert found.ratings == (("A", 4.5, 2),)
     assert found.notes == ("Not counted: 1 judgement of takes that are no longer shown.",)
     assert "Stars: A 4.5 (2)." in repr(found)
+    ahead = verdict(study("BBBA"))
+    assert ahead.share == ("B 75%", "30% to 95%")
     with pytest.raises(KeyError, match="the pairs are AB"):
         found["AC"]
     assert found.rows()[0]["words"] == "too few votes to tell: 0 of 20"
@@ -216,6 +218,21 @@ def test_no_winner_where_there_is_none() -> None:
     assert _called(300, seed=2, by_seed=True) <= LEVEL
 
 
+def _called_among_three(studies: int, seed: int) -> float:
+    """How often three variants without any difference name a winner in any of the three pairs."""
+    rng = random.Random(seed)
+    pairs = [("A", "B"), ("A", "C"), ("B", "C")]
+    called = 0
+    for _ in range(studies):
+        said = [
+            vote(100 * number + s, s, rng.choice(pair), pair="".join(pair))
+            for number, pair in enumerate(pairs)
+            for s in range(1, 21)
+        ]
+        called += any(each.winner for each in tally(said, CELLS, pairs, 20).verdicts)
+    return called / studies
+
+
 @pytest.mark.campaign
 def test_simulated_studies_at_length() -> None:
     """The same with many more studies; prints the figures."""
@@ -226,6 +243,7 @@ def test_simulated_studies_at_length() -> None:
     for name, rate in (
         ("A/A, one vote a seed", _called(20_000, seed=1)),
         ("A/A, 50 planned", _called(5_000, seed=3, count=70, planned=50)),
+        ("A/A/A, any of three pairs", _called_among_three(5_000, seed=4)),
         ("A/A, 4 judges who agree on each of 8 seeds", _called(20_000, seed=2, by_seed=True)),
     ):
         print(f"{name}: a winner is called in {rate:.2%}")

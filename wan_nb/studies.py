@@ -47,7 +47,7 @@ class Studies(list[StudyRow]):
         super().__init__(rows)
 
     def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        return ("id", "declared", "name", "model", "compares", "votes a pair"), [
+        return ("id", "declared", "name", "model", "compares", "votes"), [
             (
                 row.id,
                 f"{datetime.fromtimestamp(row.at, UTC).astimezone():%Y-%m-%d %H:%M}",

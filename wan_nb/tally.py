@@ -210,7 +210,8 @@ def _pronounce(v: Verdict) -> Verdict:
 def _remarks(box: _Box, v: Verdict) -> list[str]:
     """Say what must be known beside a verdict."""
     blind = sum(1 for vote in box.votes if vote.is_blind)
-    late = f"Looked again: {_some(box.late, 'vote')} or changes after the {v.planned} that were fixed"
+    changes = f"{_some(box.late, 'vote')} or change{'' if box.late == 1 else 's'}"
+    late = f"Looked again: {changes} after the {v.planned} that were fixed"
     told = [
         (v.ties, f"{_some(v.ties, 'tie')} apart, in no rate and no test."),
         (box.earlier, f"{_some(box.earlier, 'vote')} from before {v.planned} was fixed: in the rate, not in the test."),

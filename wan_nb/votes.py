@@ -128,6 +128,15 @@ class Verdict:
     by_seed: tuple[Split, ...] = ()
     """The votes by seed."""
 
+    @property
+    def share(self) -> tuple[str, str]:
+        """Whoever is ahead with its share of the decided votes, and the interval of that; empty without any."""
+        if self.rate is None:
+            return "", ""
+        if self.wins >= self.losses:
+            return f"{self.left} {self.rate:.0%}", f"{self.low:.0%} to {self.high:.0%}"
+        return f"{self.right} {1 - self.rate:.0%}", f"{1 - self.high:.0%} to {1 - self.low:.0%}"
+
     def __str__(self) -> str:
         return " ".join((f"{self.words.rstrip('.')}.", *self.notes))
 
@@ -160,16 +169,8 @@ class Tally:
         ]
 
     def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        head = ("pair", "votes", "ties", "preferred", "95 % interval", "verdict")
-        return head, [
-            (
-                f"{each.left} : {each.right}",
-                f"{each.wins} : {each.losses}",
-                str(each.ties),
-                "" if each.rate is None else f"{each.left} {each.rate:.0%}",
-                "" if each.rate is None else f"{each.low:.0%} to {each.high:.0%}",
-                each.words,
-            )
+        return ("pair", "votes", "ties", "preferred", "95 % interval", "verdict"), [
+            (f"{each.left} : {each.right}", f"{each.wins} : {each.losses}", str(each.ties), *each.share, each.words)
             for each in self.verdicts
         ]
 
