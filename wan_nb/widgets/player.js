@@ -7,7 +7,7 @@
 
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2];
 const FAR_S = 0.2; // a video that is further off is not pulled: all are set anew
-const NEAR_S = 0.003; // closer than this is left alone: each change of rate costs the browser something
+const NEAR_S = 0.0015; // closer than this is left alone: each change of rate costs the browser something
 const GAP = 8; // pixels between videos
 const CAPTION = 26; // pixels of a line under a video
 const ICONS = {
@@ -88,7 +88,9 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
 
   const ready = () => cells.filter((cell) => cell.video && cell.video.readyState >= 1 && !cell.video.error);
   const length = ({ clip, video }) => Math.min(clip.duration_s || Infinity, video.duration); // of the pictures; a file's sound may be longer
-  const weight = (cell) => length(cell) + (cell.index === state.voice ? 0.05 : 0); // the ear hears a change of speed: what sounds leads
+  // of videos that are equally long, the one that is heard leads, since the ear hears a change of speed; else a silent one, whose clock is the
+  // steadier: a sound that the computer has no time for holds up its video
+  const weight = (cell) => length(cell) + (cell.clip.has_audio ? (cell.video.muted ? 0 : 0.05) : 0.02);
   const master = () => ready().reduce((a, b) => (!a || weight(b) > weight(a) ? b : a), null);
   const last = (cell) => (Math.max(1, Math.round(length(cell) * cell.clip.fps)) - 0.5) / cell.clip.fps; // middle of its last frame
   const is_over = (cell, at) => cell.video.ended || at >= last(cell);
@@ -135,8 +137,8 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
     if (offs.some((off) => Math.abs(off) > FAR_S * Math.max(1, state.rate))) return catch_up(lead.video.currentTime);
     running.forEach((cell, number) => {
       const off = offs[number] / Math.max(0.25, state.rate);
-      const pull = Math.abs(off) < NEAR_S ? 0 : Math.max(-0.25, Math.min(0.25, 4 * off));
-      const rate = Math.max(0.0625, state.rate * (1 - Math.round(pull * 50) / 50));
+      const pull = Math.abs(off) < NEAR_S ? 0 : Math.max(-0.5, Math.min(0.5, 4 * off));
+      const rate = Math.max(0.0625, state.rate * (1 - Math.round(pull * 100) / 100));
       if (cell.video.playbackRate !== rate) cell.video.playbackRate = rate;
       if (cell.video.paused) cell.video.play().catch(() => {});
     });
@@ -267,6 +269,7 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
     for (const cell of ready()) {
       if (cell.video.playbackRate !== state.rate) cell.video.playbackRate = state.rate;
       cell.video.muted = state.muted || cell.index !== heard;
+      cell.video.preservesPitch = !cell.video.muted; // costs time, and nobody hears it
     }
   }
 
