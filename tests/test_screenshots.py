@@ -84,6 +84,16 @@ STATES = {
     "board": ("[session.submit(asked(seed=seed)) for seed in (1, 2, 3)]\nsession.board()", ".wan table"),
     "history": ("session.history()", ".wan table"),
     "preview": ("session.preview(asked())", "text=expected"),
+    "study": (
+        "study = session.compare(asked(), prompt=['She smiles.', 'She nods.'], seed=[1, 2]).submit(confirm=True)\n"
+        "study.wait()\nstudy",
+        ".wan-player video",
+    ),
+    "judge": ("study.judge('Ada')", ".wan-player video"),
+    "prompt-rewritten": (
+        "session.submit(asked(model='wan2.5-i2v-preview', prompt='She smiles.')).wait().run",
+        "video",
+    ),
     "explorer": ("wan.explorer('750x1000', wanted='3:4', tier='720P')", "img[src^='data:image/svg']"),
 }
 WIDTHS, THEMES = (1100, 700), ("Light", "Dark")
@@ -117,25 +127,38 @@ def each_look(page: Any) -> Any:
             "light => document.body.dataset.jpThemeLight === light", arg=str(theme == "Light").lower()
         )
         for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 1600})
+            page.set_viewport_size({"width": width, "height": 2300})
             yield f"{theme.lower()}-{width}"
 
 
-def take(studio: Desk, album: Path, name: str, cell: Any) -> None:
+_OVERHANG = """place => { const edge = place.getBoundingClientRect().right;
+    const cut = each => !each.closest('[style*="overflow-x:auto"], pre, option, video') && each.offsetParent;
+    return Math.max(0, ...[...place.querySelectorAll('*')].filter(cut).map(
+        each => Math.round(each.getBoundingClientRect().right - edge))); }"""
+"""Pixels by which something sticks out on the right; a table that scrolls by itself may."""
+
+
+def take(studio: Desk, album: Path, name: str, cell: Any) -> list[str]:
+    """Take a state's pictures; return what does not fit in its place."""
+    cut = []
     place = cell.locator(".jp-OutputArea-output").last
     for look in each_look(studio.page):
         place.scroll_into_view_if_needed()
-        overhang = place.evaluate("place => place.scrollWidth - place.clientWidth")
+        overhang = place.evaluate(_OVERHANG)
         place.screenshot(path=album / f"{name}-{look}.png", animations="disabled")
-        assert overhang <= 1, f"{name} at {look} is {overhang} px too wide"
+        if overhang > 1:
+            cut.append(f"{name} at {look}: {overhang} px too wide")
+    return cut
 
 
 def test_every_state_has_its_picture(studio: Desk, portrait: Path, album: Path) -> None:
     studio.cell(BEGIN)
+    cut = []
     for name, (code, ready) in STATES.items():
         cell = studio.cell(code)
         cell.locator(ready).first.wait_for(state="attached")
-        take(studio, album, name, cell)
+        cut += take(studio, album, name, cell)
+    assert not cut
 
 
 def test_what_opens_and_what_comes_has_its_picture(studio: Desk, portrait: Path, album: Path) -> None:
@@ -145,9 +168,10 @@ def test_what_opens_and_what_comes_has_its_picture(studio: Desk, portrait: Path,
     cell.locator(".wan-fold").click()
     for fold in cell.locator(".wan-code summary").all():
         fold.click()
-    take(studio, album, "form-all-open", cell)
-    cell = studio.cell("session.form(first_frame=face, prompt='She looks up.', resolution='720P')")
+    cut = take(studio, album, "form-all-open", cell)
+    cell = studio.cell("wan.simulated('runs_real').form(first_frame=face, prompt='She looks up.', resolution='720P')")
     cell.locator(READY).click()
     cell.locator(".wan-status[data-phase=saved]").wait_for()
     studio.watch(cell)
-    take(studio, album, "form-with-its-video", cell)
+    cut += take(studio, album, "form-with-its-video", cell)
+    assert not cut

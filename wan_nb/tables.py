@@ -54,7 +54,9 @@ def as_html(
         for number, row in enumerate(rows)
     )
     table = (
+        '<div style="overflow-x:auto">'  # on a narrow page the table moves, and nothing beside it
         f'<table style="border-collapse:collapse;font-size:13px;margin:0;color:inherit"><tr>{names}</tr>{body}</table>'
+        "</div>"
     )
     after = "".join(map(_line, [below] if isinstance(below, str) else below))
     return f'<div style="line-height:1.4">{_line(above)}{table}{after}</div>'

@@ -56,7 +56,8 @@ def row(run: Run) -> dict[str, Any]:
     ended = state.phase.is_terminal or state.phase is RunPhase.SUCCEEDED
     bad = words.tone == "bad"
     advice = explain(state.code, state.message).what_to_do if bad and state.code else words.advice
-    fault = ": ".join(text for text in (state.code, state.message) if text) if bad else ""
+    code = "" if state.message.startswith(f"{state.code}:") else state.code  # some messages begin with it
+    fault = ": ".join(text for text in (code, state.message) if text) if bad else ""
     task = f"task {state.task_id[:8]}" if state.task_id else f"run {state.run_id}"
     pace = pace_words(session)
     rows = [each for each in video_view.facts(video) if each[0] != "rewritten"] if video else []

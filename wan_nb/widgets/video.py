@@ -137,7 +137,7 @@ def html(video: Video, *, embed_bytes: int | None = None) -> str:
         f'<span style="color:{SOFT}">{escape(name)}</span> {escape(text)}' for name, text in facts(video)
     )
     return (
-        f'<figure style="margin:0;max-width:{_width(video.size)}px">{tag(video, embed_bytes=embed_bytes)}'
+        f'<figure style="margin:0;max-width:{max(320, _width(video.size))}px">{tag(video, embed_bytes=embed_bytes)}'
         f'<figcaption style="font-size:12px;line-height:1.5;overflow-wrap:anywhere">{lines}</figcaption></figure>'
     )
 
