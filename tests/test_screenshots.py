@@ -141,7 +141,7 @@ _OVERHANG = """place => { const edge = place.getBoundingClientRect().right;
 def take(studio: Desk, album: Path, name: str, cell: Any) -> list[str]:
     """Take a state's pictures; return what does not fit in its place."""
     cut = []
-    place = cell.locator(".jp-OutputArea-output").last
+    place = cell
     for look in each_look(studio.page):
         place.scroll_into_view_if_needed()
         overhang = place.evaluate(_OVERHANG)

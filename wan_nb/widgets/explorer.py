@@ -103,7 +103,7 @@ class Explorer(W.VBox):  # type: ignore[misc]
         self._model = W.Dropdown(description="model", options=tuple(MODELS), layout=wide, style=style)
         self._tier = W.ToggleButtons(options=state.tiers, style={"button_width": "70px"})
         self._padding = W.Checkbox(description="bars are acceptable", indent=False)
-        self._shown = W.HTML(layout=W.Layout(width="100%", min_width="0"))
+        self._shown = W.HTML(layout=W.Layout(width="auto", min_width="0"))
         self._fault = W.HTML()
         top = W.HBox([self._source, self._wanted, self._model], layout=W.Layout(flex_flow="row wrap"))
         below = W.HBox([self._tier, self._padding], layout=W.Layout(flex_flow="row wrap", align_items="center"))
