@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import ipywidgets
+import numpy as np
 import pytest
+from PIL import Image
 
 import wan_nb as wan
 from tests.conftest import SMALL, make_picture
@@ -201,12 +204,25 @@ def test_text_from_outside_is_escaped(form: Form) -> None:
 
 
 def test_nothing_large_and_no_key_in_widget_state(form: Form, picture: Path) -> None:
-    fill(form, picture)
+    form._controls["model"].value = "wan2.2-kf2v-flash"
+    noise = np.random.default_rng(1).integers(0, 256, (900, 900, 4), dtype=np.uint8)  # the hardest to make small
+    Image.fromarray(noise).save(picture.with_name("noise.png"))
+    form.slots["last_frame"].path.value = str(picture.with_name("noise.png"))
+    form.slots["first_frame"].path.value = str(picture)
+    until(lambda: len(form.slots["last_frame"].repairs.children) == 2 and form._frame.value.count("<svg") == 2)
+    _check_traits(form)
+    form.slots["last_frame"].repairs.children[0].children[1].click()
+    until(lambda: form.state.is_settled and form.state.is_ready)
     form._submit.click()
     view = until(lambda: form.runs)[0]
     until(lambda: view._player.clips[0]["ready"] and view._player.clips[0]["poster"])
+    assert view._player in _all(form)
+    _check_traits(form)
+
+
+def _check_traits(form: Form) -> None:
     everything = _all(form)
-    assert view._player in everything and len(everything) > 50
+    assert len(everything) > 50
     for widget in everything:
         for name, value in widget.get_state().items():
             text = json.dumps(value, default=str)
@@ -372,3 +388,45 @@ def _all(widget: Any) -> list[Any]:
     for child in getattr(widget, "children", ()):
         found += _all(child)
     return found
+
+
+# --- money ------------------------------------------------------------------------------------------------------
+
+
+def test_the_days_budget_stands_beside_the_price_and_holds_back_what_it_does_not_cover(
+    tmp_path: Path, picture: Path
+) -> None:
+    with wan.live(region="singapore", api_key="sk-0", budget="0.40 USD", folder=tmp_path / "live") as session:
+        form = session.form(first_frame=str(picture), resolution="720P", duration=5)
+        until(lambda: form.state.is_settled and form.state.preview is not None)
+        told = html.unescape(form._line.value)
+        assert "about 0.25 USD in Singapore" in told and "0.40 USD of today's budget left" in told
+        assert not form._submit.disabled and form._submit.description == "Submit — about 0.25 USD"
+        form._slider.value = 10
+        off = "Off: it costs about 0.50 USD and 0.40 USD of today's budget is left"
+        until(lambda: off in html.unescape(form._existing.value))
+        assert form._submit.disabled
+
+
+def test_what_costs_more_than_goes_without_a_word_is_a_tick(
+    tmp_path: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with wan.live(region="singapore", api_key="sk-0", confirm_above="0.20 USD", folder=tmp_path / "live") as session:
+        form = session.form(first_frame=str(picture), resolution="720P", duration=5)
+        until(lambda: is_shown(form._confirm))
+        assert "it costs about 0.25 USD, and 0.20 USD is the most without a word" in form._existing.value
+        assert form._submit.disabled
+        form._confirm.value = True
+        assert not form._submit.disabled
+        said: list[dict[str, Any]] = []
+
+        def submit(*_: Any, **given: Any) -> None:
+            said.append(given)
+            raise BudgetError("nothing is sent from here.")
+
+        monkeypatch.setattr(session, "submit", submit)
+        form._submit.click()
+        until(lambda: said)
+        assert said[0]["confirm"] is True
+        form._slider.value = 2
+        until(lambda: not is_shown(form._confirm) and not form._submit.disabled)

@@ -30,7 +30,7 @@ def line(preview: Preview, region: str) -> str:
     if preview.left is not None:
         parts.append(escape(f"{preview.left} of today's budget left"))
     if usual := usual_words(preview.usual.median_s, preview.usual.p90_s):
-        parts.append(f'<span title="{escape(preview.usual.source)}">{escape(usual)}</span>')
+        parts.append(f'<span title="{escape(cite(preview.usual.source))}">{escape(usual)}</span>')
     return " · ".join(parts)
 
 

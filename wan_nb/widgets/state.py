@@ -11,7 +11,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from wan_nb.problems import Place, Problem
 from wan_nb.repair import Repaired
 from wan_nb.request import MEDIA_FIELDS, VideoRequest
 from wan_nb.widgets.asking import Asking
+from wan_nb.widgets.changes import MOST, Change
 from wan_nb.widgets.offers import Offer, Offers
 from wan_nb.widgets.wording import model_words
 
@@ -40,22 +40,6 @@ SWITCHES = ("prompt_extend", "audio", "watermark")
 """Fields that are on, off, or left to the service (None)."""
 
 _CHOSEN = ("model", "resolution", "duration", *TEXT_FIELDS, *SWITCHES, *MEDIA_FIELDS)
-
-
-STEPS_BACK = 20
-"""How many changes can be taken back."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Change:
-    """What can be taken back: what fields held before something was done that a user may regret."""
-
-    said: str
-    """What was done: ``"first frame mended"``."""
-    before: Mapping[str, Any]
-    """Values by field."""
-    sources: Mapping[str, str]
-    """What stood in the path boxes of the media among them."""
 
 
 def values_of(request: VideoRequest) -> dict[str, Any]:
@@ -373,7 +357,7 @@ class FormState(HasTraits):
         before = {name: getattr(self, name) for name in names}
         sources = {name: self.sources.get(name, "") for name in names if name in MEDIA_FIELDS}
         change = Change(said, before, sources)
-        self.changes = [*self.changes, change][-STEPS_BACK:]
+        self.changes = [*self.changes, change][-MOST:]
         return change
 
     def _read(self, field: str, source: object, ticket: object) -> None:
