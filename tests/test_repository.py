@@ -78,8 +78,9 @@ ALLOWED: dict[str, set[str]] = {
     },
     "history": {"pricing", "record", "tables", "widgets"},
     "fetch": {"client", "record", "retry", "video"},
+    "send": {"body", "client", "ledger", "record", "request", "retry", "schedule"},
     "follow": {
-        "client", "engine", "fetch", "ledger", "record", "recover", "request", "retry", "schedule", "task",
+        "client", "engine", "fetch", "ledger", "record", "recover", "request", "retry", "schedule", "send", "task",
     },
     "finish": {"geometry", "pixels", "video", "video_edit"},
     "run": {"advice", "engine", "finish", "geometry", "pricing", "record", "schedule", "video", "widgets"},

@@ -1,48 +1,37 @@
 """What happens on the engine's thread: send, ask, fetch, each step recorded before the next is taken.
 
-One `Follower` serves one session. It owns the client, the schedule and the watch over runs, decides what may be tried
-again (a submission only when nothing was taken), and tells whoever listens after the journal knows.
+One `Follower` serves one session. It owns the client, the schedule and the watch over runs, and tells whoever listens
+after the journal knows. Sending, the one step that costs money, is in `wan_nb.send`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from wan_nb.client import Body, Client
+from wan_nb.client import Client
 from wan_nb.clock import Clock
 from wan_nb.engine import Engine
-from wan_nb.errors import (
-    ConfigError,
-    LedgerError,
-    LostAnswerError,
-    NotFoundError,
-    ServerFaultError,
-    ServiceError,
-    ThrottledError,
-    UnsentError,
-)
+from wan_nb.errors import ConfigError, LedgerError, NotFoundError, ServiceError
 from wan_nb.fetch import bring_home
 from wan_nb.ledger import Ledger
 from wan_nb.record import Record, RunPhase, RunState
 from wan_nb.recover import Candidates, find_candidates
 from wan_nb.request import VideoRequest
-from wan_nb.retry import PASSING, backoff_s, patiently
-from wan_nb.schedule import Pacer, Schedule, Usual
+from wan_nb.retry import PASSING, patiently
+from wan_nb.schedule import Schedule, Usual
+from wan_nb.send import Sender
 from wan_nb.task import TaskSnapshot, TaskStatus
 
 TEND_S = 1.0
 """Real seconds between looks at the journal for what other kernels did."""
 RENEW_S = 10.0
 """Real seconds between renewals of the watch."""
-SEND_TRIES = 6
-"""How often a submission that was certainly not taken is tried again."""
 QUERIES_AT_ONCE = 16
 """Queries in flight together; httpx's pool is slow beyond."""
 RECORD_TRIES = 60
@@ -57,9 +46,6 @@ TELL_S = 1.0
 """Real seconds between words on how far a download is."""
 
 _log = logging.getLogger("wan_nb")
-
-_THROTTLED = re.compile(r"^(Throttling|limit_)", re.IGNORECASE)
-_QUOTA = ("Throttling.AllocationQuota", "insufficient_quota")
 
 
 @dataclass
@@ -84,8 +70,6 @@ class Follower:
     """Told, about once a second, how many bytes of a run's video are here, and of how many."""
     schedule: Schedule = field(init=False)
     """Who is asked about, and when."""
-    pacer: Pacer = field(init=False)
-    """When submissions may go."""
     busy: set[str] = field(default_factory=set)
     """Runs that are being sent or fetched: what leaving waits for."""
     others: dict[str, RunState] = field(default_factory=dict)
@@ -93,7 +77,9 @@ class Follower:
 
     def __post_init__(self) -> None:
         self.schedule = Schedule(self.clock)
-        self.pacer = Pacer(self.clock)
+        self._sender = Sender(
+            self.client, self.ledger, self.clock, self._record, self.publish, self._follow, self.others
+        )
         self._queries = asyncio.Semaphore(QUERIES_AT_ONCE)
         self._downloads = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
         self._wake = asyncio.Event()
@@ -127,79 +113,11 @@ class Follower:
     # --- send ---------------------------------------------------------------------------------------------------
 
     async def send(self, run_id: str, request: VideoRequest) -> None:
-        """Submit a planned run that is marked as busy; whoever else works in the folder does not."""
+        """Submit a planned run that is marked as busy."""
         try:
-            if not await asyncio.to_thread(self.ledger.claim, run_id, self.clock.now()):
-                self.others[run_id] = await self._state(run_id)
-                return
-            for attempt in range(1, SEND_TRIES + 1):
-                if await self._try_send(run_id, request, attempt):
-                    return
-            await self._record(
-                run_id, "unwatched", reason=f"gave up sending after {SEND_TRIES} tries; nothing was sent"
-            )
-        except Exception as error:  # a file that is gone, a journal that is locked, an answer that breaks a parser
-            _log.exception("run %s could not be sent", run_id)
-            why = f"{type(error).__name__}: {error}"
-            state = await self._record(run_id, "ambiguous", only=(RunPhase.SENDING,), message=why)
-            if state.phase is RunPhase.PLANNED:
-                await self._record(run_id, "unwatched", reason=f"it was not sent: {why}")
+            await self._sender.send(run_id, request)
         finally:
             self.busy.discard(run_id)
-
-    async def _try_send(self, run_id: str, request: VideoRequest, attempt: int) -> bool:
-        """Make one attempt; False means that nothing was taken and another attempt is safe."""
-        rate = request.spec.rate.submits_per_s
-        try:
-            addresses = await self._upload(request)
-            body = Body(request.payload, addresses)
-        except PASSING as error:
-            await self._record(run_id, "unsent", only=(RunPhase.PLANNED,), message=f"upload: {error}")
-            await self.clock.sleep(backoff_s(attempt))
-            return False
-        except ServiceError as error:
-            await self._reject(run_id, error, only=(RunPhase.PLANNED,))
-            return True
-        await self.clock.sleep(
-            self.clock.service_s(self.clock.now(), self.pacer.reserve(request.model, rate, self.clock.now()))
-        )
-        gate = Record("sending", self.clock.now(), {"region": self.client.endpoint.region})
-        sending = await asyncio.to_thread(self.ledger.leave_planned, run_id, gate)
-        if sending is None:
-            self.others[run_id] = await self._state(run_id)  # somebody else has it: see what becomes of it
-            self.publish(self.others[run_id])
-            return True
-        self.publish(sending)
-        try:
-            snapshot = await self.client.create(request.spec.path, body)
-        except UnsentError as error:
-            await self._record(run_id, "unsent", message=str(error))
-            await self.clock.sleep(backoff_s(attempt))
-            return False
-        except ThrottledError as error:
-            if not _THROTTLED.match(error.code) or error.code in _QUOTA:
-                await self._reject(run_id, error)
-                return True
-            await self._record(run_id, "unsent", message=str(error))
-            wait = error.retry_after_s or backoff_s(attempt + 1)
-            self.pacer.hold(request.model, self.clock.now() + self.clock.real_s(wait))
-            return False
-        except (LostAnswerError, ServerFaultError) as error:
-            await self._record(run_id, "ambiguous", message=str(error), request_id=getattr(error, "request_id", ""))
-            return True
-        except ServiceError as error:
-            await self._reject(run_id, error)
-            return True
-        owner = await asyncio.to_thread(self.ledger.owner_of, snapshot.task_id)
-        if owner:
-            text = f"the service answered with task {snapshot.task_id}, which run {owner} has already."
-            await self._record(run_id, "ambiguous", message=text, request_id=snapshot.request_id)
-            return True
-        state = await self._record(
-            run_id, "submitted", task_id=snapshot.task_id, request_id=snapshot.request_id, status=snapshot.status.value
-        )
-        self._follow(state)
-        return True
 
     def client_for(self, state: RunState) -> Client | None:
         """Return the client of the endpoint that a run was sent to; None where this session's key is not good there."""
@@ -214,24 +132,6 @@ class Follower:
 
     def _client(self, state: RunState) -> Client:
         return self.client_for(state) or self.client
-
-    async def _upload(self, request: VideoRequest) -> dict[str, str]:
-        """Put local audio and clips where the service can fetch them; pictures go inside the request."""
-        return {
-            medium.sha256: await self.client.upload(medium, request.model)
-            for medium in request.media.values()
-            if medium.kind != "image" and medium.origin not in ("url", "oss")
-        }
-
-    async def _reject(self, run_id: str, error: ServiceError, only: tuple[RunPhase, ...] = ()) -> None:
-        await self._record(
-            run_id,
-            "rejected",
-            only=only,
-            code=error.code or f"HTTP {error.status}",
-            message=str(error),
-            request_id=error.request_id,
-        )
 
     # --- ask ----------------------------------------------------------------------------------------------------
 
