@@ -242,6 +242,8 @@ def test_several_runs_are_planned_all_or_none(ledger: Ledger) -> None:
         ledger.plan_all([priced("a"), priced("b"), priced("c")])
     assert [existed for _, existed in ledger.plan_all([priced("a"), priced("b")])] == [True, True]
     assert [state.take for state in ledger.samples("a", "simulator")] == [1]
+    twice = ledger.plan_all([replace(PLAN, run_id="d"), replace(PLAN, run_id="e")])
+    assert [(state.run_id, existed) for state, existed in twice] == [("d", False), ("d", True)]
 
 
 def test_a_plan_that_was_never_committed_stays_out(ledger: Ledger) -> None:

@@ -96,17 +96,22 @@ class Ledger(Journal):
 
     def plan_all(self, plans: Sequence[Plan]) -> list[tuple[RunState, bool]]:
         """Do what `plan` does for several, all or none: the budget covers every one of them, or nothing is written."""
+        keys = [(plan.fingerprint, plan.endpoint, plan.take) for plan in plans]
+        first: dict[tuple[str, str, int], Plan] = {}
+        for key, plan in zip(keys, plans, strict=True):
+            first.setdefault(key, plan)  # the same request twice is one run
         with self.transaction() as db:
-            found = [self._find(plan.fingerprint, plan.endpoint, plan.take) for plan in plans]
+            found = {key: self._find(*key) for key in first}
             # what was planned before and is about to be sent after all must be covered by today's budget, too
-            planned = {state.run_id for state in found if state and state.phase is RunPhase.PLANNED}
-            asked = [plan for plan, state in zip(plans, found, strict=True) if not state or state.run_id in planned]
+            planned = {state.run_id for state in found.values() if state and state.phase is RunPhase.PLANNED}
+            asked = [plan for key, plan in first.items() if not (state := found[key]) or state.run_id in planned]
             self._reserve(asked, besides=planned)
-            for plan, state in zip(plans, found, strict=True):
-                if state is None:
+            for key, plan in first.items():
+                if found[key] is None:
                     self._write_down(db, plan)
             return [
-                (state or self._state(plan.run_id), state is not None) for plan, state in zip(plans, found, strict=True)
+                (found[key] or self._state(first[key].run_id), found[key] is not None or first[key] is not plan)
+                for key, plan in zip(keys, plans, strict=True)
             ]
 
     def _write_down(self, db: sqlite3.Connection, plan: Plan) -> None:
