@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from wan_nb.ratio import reach as reach
     from wan_nb.repair import repairs as repairs
     from wan_nb.request import VideoRequest as VideoRequest
+    from wan_nb.result import Video as Video
     from wan_nb.run import Run as Run
-    from wan_nb.run import Video as Video
     from wan_nb.run import gather as gather
     from wan_nb.session import Session as Session
     from wan_nb.sharing import check_notebook as check_notebook
@@ -84,7 +84,8 @@ _HOMES = {
     "ratio": ("reach",),
     "repair": ("repairs",),
     "request": ("VideoRequest",),
-    "run": ("Run", "Video", "gather"),
+    "result": ("Video",),
+    "run": ("Run", "gather"),
     "preview": ("Preview",),
     "session": ("Session",),
     "sizes": ("lattice",),

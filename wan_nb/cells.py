@@ -8,7 +8,9 @@ from wan_nb.ballots import Key
 from wan_nb.pricing import Money
 from wan_nb.record import RunPhase, RunState
 from wan_nb.request import VideoRequest
-from wan_nb.run import Run, Video, describe
+from wan_nb.result import Video
+from wan_nb.run import Run
+from wan_nb.telling import describe
 from wan_nb.variants import Variant
 
 WITHOUT_VIDEO = (RunPhase.REJECTED, RunPhase.FAILED, RunPhase.CANCELED, RunPhase.EXPIRED, RunPhase.LOST)

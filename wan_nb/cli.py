@@ -80,7 +80,7 @@ def _states(folder: Path, limit: int | None) -> list[RunState]:
 
 
 def _runs(chosen: argparse.Namespace) -> int:
-    from wan_nb.run import describe
+    from wan_nb.telling import describe
 
     states = _states(chosen.folder, chosen.limit)
     if not states:

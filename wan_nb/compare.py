@@ -23,7 +23,8 @@ from wan_nb.errors import ConfigError, LedgerError, MediaError, RequestError, Ru
 from wan_nb.pricing import Money
 from wan_nb.record import RunPhase, RunState
 from wan_nb.request import VideoRequest
-from wan_nb.run import Run, Video, gather
+from wan_nb.result import Video
+from wan_nb.run import Run, gather
 from wan_nb.studies import StudyRow
 from wan_nb.tally import standing, tally
 from wan_nb.variants import Design, Variant, after_the_runs

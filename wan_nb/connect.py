@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from wan_nb.clock import Clock
 from wan_nb.endpoint import GATEWAY_IMAGE, Endpoint, Secret, find_key, region_endpoint
 from wan_nb.errors import ConfigError
+from wan_nb.leaving import find_open
 from wan_nb.pricing import Money, currency_of
-from wan_nb.session import Session, open_session
+from wan_nb.session import Session
 
 if TYPE_CHECKING:
     from wan_nb.simulator import Scenario
@@ -148,7 +149,7 @@ def gateway(
 
 def _begin_once(home: Path, wishes: tuple[object, ...], begin: Callable[[], Session]) -> Session:
     """Give the open session that was begun in the same words, so that a cell can be run again; else begin one."""
-    session = open_session(home, wishes)
+    session = find_open(home, wishes)
     if session is None:
         session = begin()
         session.wishes = wishes

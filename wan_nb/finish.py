@@ -1,7 +1,7 @@
 """What can be done with a finished video: cut, pad and trim it beside the original, and go on from it.
 
 The service's own file is never touched: it carries the mark of generated content, and its hash is in the journal. This
-module puts `wan_nb.video_edit` and the next request together; the methods of `wan_nb.run.Video` lead here.
+module puts `wan_nb.video_edit` and the next request together; the methods of `wan_nb.result.Video` lead here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wan_nb.geometry import drift
 
 if TYPE_CHECKING:
     from wan_nb.request import VideoRequest
-    from wan_nb.run import Video
+    from wan_nb.result import Video
 
 Work = Literal["crop", "pad", "trim"]
 

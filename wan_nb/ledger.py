@@ -72,6 +72,7 @@ class Ledger(Journal):
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> ledger = Ledger(Path(tempfile.mkdtemp()) / "ledger.sqlite")
         >>> run, existed = ledger.plan(Plan("r1", "v1:0", "simulator", 1, "wan2.7-i2v", "720P", 5, 0.0, {}))
         >>> run.phase, existed

@@ -28,7 +28,7 @@ from wan_nb.video import opened, upright
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from wan_nb.run import Video
+    from wan_nb.result import Video
 
 SIDE = 160
 """Longer side, in pixels, at which frames are measured."""

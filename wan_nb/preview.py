@@ -213,6 +213,20 @@ class Planner:
             budget_since=midnight(now),
         )
 
+    def plan_unknown(self, task_id: str, model: str) -> Plan:
+        """Return the plan of a task whose request nobody here knows."""
+        return Plan(
+            run_id=secrets.token_hex(4),
+            fingerprint=f"task:{task_id}",
+            endpoint=self.endpoint.identity,
+            take=1,
+            model=model or "unknown-model",
+            tier="",
+            seconds=0,
+            at=self.clock.now(),
+            request={"model": model} if model else {},
+        )
+
 
 def midnight(now: float) -> float:
     """Return the start of the local day, in epoch seconds."""

@@ -7,136 +7,24 @@ is what the journal says. Stopping a cell stops waiting, never the run.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from wan_nb.advice import explain
 from wan_nb.engine import TICK_S
 from wan_nb.errors import AmbiguousError, ConfigError, ExpiredError, RunError, StillRunningError, TaskFailedError
-from wan_nb.geometry import Size
-from wan_nb.pricing import Money
+from wan_nb.onlookers import Onlookers
 from wan_nb.record import RunPhase, RunState
+from wan_nb.result import Video
 from wan_nb.schedule import Usual
+from wan_nb.telling import TerminalLine, describe
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from wan_nb.recover import Candidates
     from wan_nb.request import VideoRequest
     from wan_nb.session import Session
-
-
-_log = logging.getLogger("wan_nb")
-
-
-@dataclass(frozen=True, slots=True)
-class Video:
-    """A finished video in the session's folder; shown on a cell's last line, it plays."""
-
-    run: Run = field(repr=False)
-    """The run that made it."""
-    path: Path
-    """Where it is."""
-    size: Size
-    """Pixels, read from the file."""
-    duration_s: float
-    """Seconds, read from the file."""
-    fps: float
-    """Frames a second, read from the file."""
-    has_audio: bool
-    """Whether there is sound."""
-    nbytes: int
-    """Bytes."""
-    actual_prompt: str
-    """The prompt as the service rewrote it, where it gives it back."""
-    cost: Money | None
-    """What it cost by list price; None where no price is published."""
-
-    @property
-    def is_simulated(self) -> bool:
-        """Whether the embedded service made it."""
-        return self.run.session.is_simulated
-
-    def poster(self, width: int = 480) -> bytes:
-        """Return the first frame as a JPEG."""
-        from wan_nb import video
-
-        return video.poster(self.path, width)
-
-    def first_frame(self) -> Image:
-        """Return the first frame."""
-        from wan_nb import video
-
-        return video.first_frame(self.path)
-
-    def last_frame(self) -> Image:
-        """Return the last frame: a good `first_frame` for the next request."""
-        from wan_nb import video
-
-        return video.last_frame(self.path)
-
-    def strip(self, count: int = 6, height: int = 120) -> Image:
-        """Return frames side by side, evenly spaced."""
-        from wan_nb import video
-
-        return video.strip(self.path, count, height)
-
-    def crop(self, *, progress: Callable[[float], None] | None = None, **wish: Any) -> Video:
-        """Return it cropped, as a file beside the original: ``ratio=``, ``size=`` or ``box=`` (`video_edit.crop`)."""
-        from wan_nb import finish
-
-        return finish.make(self, "crop", progress, **wish)
-
-    def pad(self, *, progress: Callable[[float], None] | None = None, **wish: Any) -> Video:
-        """Return it padded, as a file beside the original: ``ratio=`` or ``size=``, ``fill=`` (`video_edit.pad`)."""
-        from wan_nb import finish
-
-        return finish.make(self, "pad", progress, **wish)
-
-    def trim(
-        self, start_s: float = 0.0, end_s: float | None = None, *, progress: Callable[[float], None] | None = None
-    ) -> Video:
-        """Return a part of it, in seconds, as a file beside the original (`video_edit.trim`)."""
-        from wan_nb import finish
-
-        return finish.make(self, "trim", progress, start_s=start_s, end_s=end_s)
-
-    def chain(self, by: Literal["frame", "clip"] = "frame", **changes: Any) -> VideoRequest:
-        """Return the request that goes on from its last frame, or from the whole clip (2.7), with changes if any."""
-        from wan_nb import finish
-
-        return finish.chain(self, by, changes)
-
-    def chain_words(self, request: VideoRequest) -> str:
-        """Say what comes of going on with a request: whether the sizes join, drift, price."""
-        from wan_nb import finish
-
-        return finish.chain_words(self, request)
-
-    def contact_sheet(self, columns: int = 4, rows: int = 2, width: int = 320) -> Image:
-        """Return frames in rows, evenly spaced, each with its time."""
-        from wan_nb import video
-
-        return video.contact_sheet(self.path, columns, rows, width)
-
-    def __fspath__(self) -> str:
-        return str(self.path)
-
-    def __repr__(self) -> str:
-        sound = "with sound" if self.has_audio else "silent"
-        return f"Video({self.size}, {self.duration_s:g} s, {self.fps:g} fps, {sound}, {self.path.name})"
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        from wan_nb.widgets import video as view
-
-        return {"text/plain": repr(self), "text/html": view.html(self)}
 
 
 class Run:
@@ -157,7 +45,7 @@ class Run:
         """Bytes of its video that are here, and of how many, while it is fetched; told about once a second."""
         self._state = state
         self._changed = threading.Condition()
-        self._observers: list[Callable[[RunState], object]] = []
+        self._onlookers: Onlookers[RunState] = Onlookers()
 
     # --- what it is ---------------------------------------------------------------------------------------------
 
@@ -231,24 +119,14 @@ class Run:
 
     def observe(self, callback: Callable[[RunState], object]) -> Callable[[], None]:
         """Call back after each change, on the engine's thread; returns what ends it. The callback must be quick."""
-        self._observers.append(callback)
-
-        def end() -> None:
-            with contextlib.suppress(ValueError):
-                self._observers.remove(callback)
-
-        return end
+        return self._onlookers.add(callback)
 
     def _publish(self, state: RunState) -> None:
         """Take a new state from the journal and tell whoever waits or watches."""
         with self._changed:
             self._state = state
             self._changed.notify_all()
-        for callback in list(self._observers):
-            try:
-                callback(state)
-            except Exception:  # an onlooker must not stop the work
-                _log.exception("an observer of run %s failed", self.id)
+        self._onlookers.tell(state)
         self.session.tell(self)
 
     def _is_over(self) -> bool:
@@ -448,59 +326,3 @@ async def gather(runs: Iterable[Run]) -> list[Video | RunError]:
         return list(await asyncio.gather(*(settled(run) for run in runs)))
     finally:
         settle()
-
-
-class TerminalLine:
-    """One line that tells how it goes, in a terminal and nowhere else."""
-
-    def __init__(self) -> None:
-        self._shown = ""
-        self._is_on = sys.stderr.isatty() and "ipykernel" not in sys.modules
-
-    def show(self, text: str) -> None:
-        """Put a text in the place of the last one."""
-        if self._is_on and text != self._shown:
-            sys.stderr.write(f"\r{text.ljust(len(self._shown))}")
-            sys.stderr.flush()
-            self._shown = text
-
-    def clear(self) -> None:
-        """Take the line away."""
-        if self._shown:
-            sys.stderr.write(f"\r{' ' * len(self._shown)}\r")
-            sys.stderr.flush()
-
-
-_WORDS = {
-    RunPhase.PLANNED: "waiting to be sent",
-    RunPhase.SENDING: "being sent",
-    RunPhase.AMBIGUOUS: "ambiguous: sent, and the answer lost",
-    RunPhase.REJECTED: "rejected",
-    RunPhase.SUCCEEDED: "finished, being fetched",
-    RunPhase.SAVED: "saved",
-    RunPhase.FAILED: "failed",
-    RunPhase.CANCELED: "canceled",
-    RunPhase.EXPIRED: "expired",
-    RunPhase.LOST: "lost",
-}
-
-
-def describe(state: RunState) -> str:
-    """Say in words where a run stands.
-
-    Example:
-        >>> describe(RunState("r1", "v1:0", "simulator", 1, "wan2.7-i2v", "720P", 5, 0.0))
-        'waiting to be sent'
-    """
-    if state.phase is RunPhase.SUBMITTED:
-        status = state.task_status.value if state.task_status else "PENDING"
-        text = {"PENDING": "queued", "RUNNING": "running", "UNKNOWN": "not known to the service (UNKNOWN)"}.get(
-            status, status
-        )
-    else:
-        text = _WORDS[state.phase]
-    if state.code:
-        text += f" ({state.code})"
-    if state.deadline and (state.unwatched or state.phase is RunPhase.SUCCEEDED):
-        text += f", kept by the service until {datetime.fromtimestamp(state.deadline, UTC).astimezone():%b %d %H:%M}"
-    return f"{text}, unwatched: {state.unwatched}" if state.unwatched else text

@@ -7,54 +7,44 @@ answer for each other.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import logging
-import os
-import secrets
 import sys
 import threading
 import time
-import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from wan_nb.calibration import Calibration, calibrate_runs
+from wan_nb import leaving
 from wan_nb.client import Client
 from wan_nb.clock import Clock
+from wan_nb.desk import Desk
 from wan_nb.endpoint import Endpoint
 from wan_nb.engine import Engine
 from wan_nb.errors import AmbiguousError, ConfigError
 from wan_nb.follow import Follower
-from wan_nb.history import Runs, Spend, prunable, usage_bytes
+from wan_nb.history import Runs
 from wan_nb.kept import KeptInputs
-from wan_nb.ledger import Ledger, Plan
+from wan_nb.ledger import Ledger
+from wan_nb.onlookers import Onlookers
 from wan_nb.preview import Planner, Preview, midnight
 from wan_nb.pricing import Estimate, Money
-from wan_nb.problems import Place
 from wan_nb.record import LIFE_S, Record, RunPhase, RunState
 from wan_nb.request import VideoRequest
 from wan_nb.run import Run
 from wan_nb.schedule import Usual
-from wan_nb.studies import Studies, StudyBook
+from wan_nb.studies import StudyBook
 
 if TYPE_CHECKING:
     import httpx
 
-    from wan_nb.compare import Experiment
     from wan_nb.recover import Candidates
     from wan_nb.tasks import Tasks
 
-_log = logging.getLogger("wan_nb")
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class Session:
+class Session(Desk):
     """One folder bound to one endpoint; made by `wan.simulated()`, `wan.live()` or `wan.gateway()`.
 
     Args:
@@ -86,7 +76,7 @@ class Session:
         _prepare(self.folder)
         self.ledger = Ledger(self.folder / "ledger.sqlite")
         self.studybook = StudyBook(self.ledger)
-        self._inputs = KeptInputs(self.folder / "inputs")
+        self.inputs = KeptInputs(self.folder / "inputs")
         self.engine = Engine()
         self._planner = Planner(
             endpoint,
@@ -96,7 +86,7 @@ class Session:
             confirm_above=limits[1],
         )
         self._runs: dict[str, Run] = {}
-        self._onlookers: list[Callable[[Run], object]] = []
+        self._onlookers: Onlookers[Run] = Onlookers()
         self._submitting = threading.Lock()
         self._follower = Follower(
             engine=self.engine,
@@ -109,35 +99,9 @@ class Session:
             arriving=self._arriving,
         )
         self._patrol = self.engine.start(self._follower.patrol())
-        self._closed = False
         self.wishes: tuple[object, ...] = ()
         """What it was begun with, to be found again by the same words."""
-        _OPEN.add(self)
-        _leave_in_order()
-
-    # --- what it is ---------------------------------------------------------------------------------------------
-
-    @property
-    def is_simulated(self) -> bool:
-        """Whether nothing costs anything here."""
-        return self.endpoint.is_simulated
-
-    @property
-    def region(self) -> str:
-        """``"singapore"`` …; empty for simulator and gateways."""
-        return self.endpoint.region
-
-    @property
-    def place(self) -> Place:
-        """What this endpoint narrows of the service at large."""
-        return self.endpoint.place
-
-    @property
-    def label(self) -> str:
-        """What a user should always see: where this is, and whether it costs."""
-        if self.is_simulated:
-            return f"SIMULATED, {self.clock.speed:g}× faster"
-        return self.endpoint.name.capitalize()
+        leaving.opened(self)
 
     def __repr__(self) -> str:
         budget = self._planner.budget
@@ -234,15 +198,7 @@ class Session:
         Raises:
             MediaError: If a file holds other bytes than when it was loaded.
         """
-        return request.replace(**{name: self._inputs.keep(medium) for name, medium in request.media.items()})
-
-    def find_input(self, reference: str, name: str) -> str | Path:
-        """Return where a medium of the journal is: its kept file, or its address.
-
-        Raises:
-            LedgerError: If the file is not kept here.
-        """
-        return self._inputs.find(reference, name)
+        return request.replace(**{name: self.inputs.keep(medium) for name, medium in request.media.items()})
 
     def prices(self, requests: Iterable[VideoRequest]) -> list[Estimate]:
         """Return what each request costs here by list price; in a simulation, what it would cost in Singapore."""
@@ -353,17 +309,7 @@ class Session:
             takes = self.ledger.takes(request.fingerprint, self.endpoint.identity)
             plan = self._planner.plan(request, takes + 1, ("price",))
         else:
-            plan = Plan(
-                run_id=secrets.token_hex(4),
-                fingerprint=f"task:{task_id}",
-                endpoint=self.endpoint.identity,
-                take=1,
-                model=model or "unknown-model",
-                tier="",
-                seconds=0,
-                at=self.clock.now(),
-                request={"model": model} if model else {},
-            )
+            plan = self._planner.plan_unknown(task_id, model)
         state, _ = self.ledger.plan(replace(plan, adopted=self._follower.adoption(snapshot)))
         run = self._handle(state, existed=False, request=request)
         self.engine.run(self._follower.attend(state, snapshot))
@@ -420,147 +366,15 @@ class Session:
         self._check_open()
         run._publish(self.ledger.append(run.id, Record(kind, self.clock.now(), data)))
 
-    def spend(self, days: int = 30) -> Spend:
-        """Sum up what the last days' runs cost by list price, by day and model."""
-        since = midnight(self.clock.now()) - (days - 1) * 86400
-        return Spend.of(self.ledger.states(since=since), is_simulated=self.is_simulated)
-
-    def disk_use(self) -> dict[str, int]:
-        """Return how many bytes videos, inputs and the journal take."""
-        return usage_bytes(self.folder)
-
-    def prune(self, *, older_than_days: float, delete: bool = False) -> list[Path]:
-        """Return the videos that are older and not starred; with ``delete=True`` remove them (their runs stay listed).
-
-        Example:
-            >>> session.prune(older_than_days=30)  # doctest: +SKIP
-        """
-        since = self.clock.now() - older_than_days * 86400
-        states = prunable(self.ledger.states(), keep=lambda state: state.created_at >= since)
-        paths = [self.folder / state.file.path for state in states if state.file]
-        paths = [path for path in paths if path.is_file()]
-        if delete:
-            for path in paths:
-                path.unlink()
-        return paths
-
-    def calibrate(self) -> Calibration:
-        """Say which size rule holds for which model and tier, by the files of the runs made here."""
-        states = self.ledger.states(endpoint=self.endpoint.identity)
-        return calibrate_runs(states, self.label, simulated=self.is_simulated)
-
     def request_of(self, state: RunState) -> VideoRequest:
         """Rebuild a run's request from the journal and the kept files."""
-        return VideoRequest.from_record(state.request, self._inputs.find)
+        return VideoRequest.from_record(state.request, self.inputs.find)
 
-    def form(
-        self, start: Run | VideoRequest | None = None, *, pictures: str | Path | None = None, **defaults: Any
-    ) -> Any:
-        """Return the form: choose, see the price and the size, submit, follow, watch.
-
-        Args:
-            start: A run or request to fill it from; nothing is sent.
-            pictures: A folder whose pictures are offered to choose from, 24 at most.
-            defaults: Fields of a request to start with; they win over `start`.
-
-        Example:
-            >>> session.form(first_frame="cat.png", pictures="photos")  # doctest: +SKIP
-            >>> session.form(session.runs()[0], seed=2)  # doctest: +SKIP
-        """
-        from wan_nb.widgets.form import Form
-
-        return Form(self, start, pictures=pictures, **defaults)
-
-    def board(self, runs: Iterable[Run] | None = None) -> Any:
-        """Return a live table of many runs: filter, sort, sum up, call back, look.
-
-        Args:
-            runs: Which; None for the newest 200 of this folder and whatever is submitted from now on.
-
-        Example:
-            >>> session.board()  # doctest: +SKIP
-        """
-        from wan_nb.widgets.board import Board
-
-        self._check_open()
-        return Board(self, runs)
-
-    def history(self) -> Any:
-        """Return everything ever run in this folder, page by page with posters: search, star, note, use again.
-
-        Example:
-            >>> session.history()  # doctest: +SKIP
-        """
-        from wan_nb.widgets.board import History
-
-        self._check_open()
-        return History(self)
-
-    # --- comparing ----------------------------------------------------------------------------------------------
-
-    def compare(self, baseline: VideoRequest, *, name: str = "", votes: int | None = None, **axes: Any) -> Experiment:
-        """Declare a comparison; `submit()` of what it returns spends. The same definition is the same comparison.
-
-        Args:
-            baseline: What all variants have in common.
-            name: What to call it; `study` finds it by that.
-            votes: Decided votes on each pair, fixed before the first; 20 unless given.
-            axes: Fields of a request with a list of values each; a single value is compared with the baseline's own.
-                ``seed=[1, 2, 3]`` are the seeds that every variant runs with.
-
-        Raises:
-            ConfigError: If there is nothing to compare, or too much.
-
-        Example:
-            >>> study = session.compare(request, prompt=["The cat jumps.", "It sleeps."], seed=[1, 2])  # doctest: +SKIP
-        """
-        from wan_nb.compare import declare
-        from wan_nb.variants import Design
-
-        self._check_open()
-        return declare(self, Design.of(baseline, axes), name=name, votes=votes)
-
-    def compare_from(
-        self, card: Mapping[str, Any] | str | Path, *, files: Iterable[str | Path] = (), name: str = ""
-    ) -> Experiment:
-        """Declare a comparison from a card (`Experiment.to_json`), here or on another machine; nothing is sent.
-
-        Args:
-            card: The card, or the path of its file.
-            files: Its pictures, sounds and clips, where this folder does not keep them; their bytes decide.
-            name: Another name.
-
-        Raises:
-            ConfigError: If it is no card, or an input is missing.
-        """
-        from wan_nb.compare import declare
-        from wan_nb.export import read_card
-
-        self._check_open()
-        design, own_name, votes = read_card(card, self.find_input, files)
-        return declare(self, design, name=name or own_name, votes=votes)
-
-    def study(self, wanted: str) -> Experiment:
-        """Bring a declared comparison back, by its id, or the newest of a name.
-
-        Raises:
-            LedgerError: If there is none, or an input is no longer kept here.
-        """
-        from wan_nb.compare import bring_back
-
-        self._check_open()
-        return bring_back(self, wanted)
-
-    def studies(self) -> Studies:
-        """Return the comparisons that were declared in this folder, newest first."""
-        self._check_open()
-        return self.studybook.all()
+    # --- handles ------------------------------------------------------------------------------------------------
 
     def later(self, function: Any, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a blocking function on a worker thread; returns at once. What a widget callback calls."""
         return self.engine.later(function, *args, **kwargs)
-
-    # --- handles ------------------------------------------------------------------------------------------------
 
     def _handle(self, state: RunState, *, existed: bool | None = None, request: VideoRequest | None = None) -> Run:
         run = self._runs.get(state.run_id)
@@ -583,39 +397,20 @@ class Session:
 
     def observe(self, callback: Callable[[Run], object]) -> Callable[[], None]:
         """Call back with each run that is new or has changed; returns what ends it. The callback must be quick."""
-        self._onlookers.append(callback)
-
-        def end() -> None:
-            with contextlib.suppress(ValueError):
-                self._onlookers.remove(callback)
-
-        return end
+        return self._onlookers.add(callback)
 
     def tell(self, run: Run) -> None:
         """Tell whoever looks on that a run is new or has changed."""
-        for callback in list(self._onlookers):
-            try:
-                callback(run)
-            except Exception:  # an onlooker must not stop the work
-                _log.exception("an onlooker of run %s failed", run.id)
+        self._onlookers.tell(run)
 
     # --- leaving ------------------------------------------------------------------------------------------------
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._closed
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ConfigError("this session is closed; make a new one with wan.simulated() or wan.live().")
-
     def close(self, timeout_s: float = 60.0) -> None:
         """Wait for what is being sent or fetched, then let go of everything. Runs go on at the service."""
-        if self._closed:
+        if self.is_closed:
             return
-        self._closed = True
-        _OPEN.discard(self)
+        self.is_closed = True
+        leaving.closed(self)
         limit = time.monotonic() + timeout_s
         said = False
         while self._follower.busy and time.monotonic() < limit:
@@ -638,46 +433,6 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-_OPEN: weakref.WeakSet[Session] = weakref.WeakSet()
-
-
-def open_session(folder: Path, wishes: tuple[object, ...]) -> Session | None:
-    """Return the open session of this process that was begun on a folder with the same wishes."""
-    home = folder.expanduser().resolve()
-    found = (each for each in list(_OPEN) if each.folder == home and each.wishes == wishes and not each.is_closed)
-    return next(found, None)
-
-
-def _leave_to_parent() -> None:
-    """Let go of every session in a forked child: threads do not come along, and two must not write as one."""
-    for session in list(_OPEN):
-        session._closed = True
-    _OPEN.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_to_parent)
-
-
-def _leave_in_order() -> None:
-    """Have `_close_all` run at the end of the process, while worker threads can still be used.
-
-    Python ends thread pools before it runs `atexit`; the hook that runs earlier is private, so it may be missing.
-    """
-    if not _REGISTERED:
-        _REGISTERED.append(True)
-        getattr(threading, "_register_atexit", atexit.register)(_close_all)
-
-
-_REGISTERED: list[bool] = []
-
-
-def _close_all() -> None:
-    """Leave in order: what is being sent or fetched is finished first."""
-    for session in list(_OPEN):
-        session.close()
 
 
 def _prepare(folder: Path) -> None:

@@ -31,7 +31,7 @@ from wan_nb.widgets.wording import phase_words
 if TYPE_CHECKING:
     from wan_nb.cells import Cell
     from wan_nb.compare import Experiment
-    from wan_nb.run import Video
+    from wan_nb.result import Video
 
 PAGE_BYTES = 48 * 1024 * 1024
 """Bytes of video that a page holds, unless told otherwise; inside the page they take a third more."""

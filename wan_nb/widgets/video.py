@@ -20,7 +20,7 @@ from wan_nb.geometry import Size
 from wan_nb.widgets.parts import HERE, SOFT, STYLE, escape, guarded, jpeg_address
 
 if TYPE_CHECKING:
-    from wan_nb.run import Video
+    from wan_nb.result import Video
 
 EMBED_BYTES = 4 * 1024 * 1024
 """Videos up to this many bytes are kept inside a static twin, as a data URI (a third longer)."""

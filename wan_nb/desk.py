@@ -1,0 +1,220 @@
+"""What is done at a session besides running: forms, boards, comparisons, sums.
+
+Each of these is one call to the room that does the work, loaded when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from wan_nb.calibration import Calibration, calibrate_runs
+from wan_nb.clock import Clock
+from wan_nb.endpoint import Endpoint
+from wan_nb.errors import ConfigError
+from wan_nb.history import Spend, prunable, usage_bytes
+from wan_nb.kept import KeptInputs
+from wan_nb.ledger import Ledger
+from wan_nb.preview import midnight
+from wan_nb.problems import Place
+from wan_nb.request import VideoRequest
+from wan_nb.studies import Studies, StudyBook
+
+if TYPE_CHECKING:
+    from wan_nb.compare import Experiment
+    from wan_nb.run import Run
+    from wan_nb.session import Session
+
+
+class Desk:
+    """The part of a `Session` that says what it is, looks, compares and sums up; it sends nothing."""
+
+    endpoint: Endpoint
+    """Where calls go."""
+    folder: Path
+    """Where everything is kept."""
+    clock: Clock
+    """How fast service time runs."""
+    ledger: Ledger
+    """The journal."""
+    studybook: StudyBook
+    """The journal of comparisons."""
+    inputs: KeptInputs
+    """The frozen media of every request."""
+    is_closed = False
+    """Whether `close` was called, or this is a forked child."""
+
+    # --- what it is ---------------------------------------------------------------------------------------------
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether nothing costs anything here."""
+        return self.endpoint.is_simulated
+
+    @property
+    def region(self) -> str:
+        """``"singapore"`` …; empty for simulator and gateways."""
+        return self.endpoint.region
+
+    @property
+    def place(self) -> Place:
+        """What this endpoint narrows of the service at large."""
+        return self.endpoint.place
+
+    @property
+    def label(self) -> str:
+        """What a user should always see: where this is, and whether it costs."""
+        if self.is_simulated:
+            return f"SIMULATED, {self.clock.speed:g}× faster"
+        return self.endpoint.name.capitalize()
+
+    def find_input(self, reference: str, name: str) -> str | Path:
+        """Return where a medium of the journal is: its kept file, or its address.
+
+        Raises:
+            LedgerError: If the file is not kept here.
+        """
+        return self.inputs.find(reference, name)
+
+    def _check_open(self) -> None:
+        if self.is_closed:
+            raise ConfigError("this session is closed; make a new one with wan.simulated() or wan.live().")
+
+    @property
+    def _session(self) -> Session:
+        return cast("Session", self)  # the one class that is made of this one
+
+    # --- looking ------------------------------------------------------------------------------------------------
+
+    def form(
+        self, start: Run | VideoRequest | None = None, *, pictures: str | Path | None = None, **defaults: Any
+    ) -> Any:
+        """Return the form: choose, see the price and the size, submit, follow, watch.
+
+        Args:
+            start: A run or request to fill it from; nothing is sent.
+            pictures: A folder whose pictures are offered to choose from, 24 at most.
+            defaults: Fields of a request to start with; they win over `start`.
+
+        Example:
+            >>> session.form(first_frame="cat.png", pictures="photos")  # doctest: +SKIP
+            >>> session.form(session.runs()[0], seed=2)  # doctest: +SKIP
+        """
+        from wan_nb.widgets.form import Form
+
+        return Form(self._session, start, pictures=pictures, **defaults)
+
+    def board(self, runs: Iterable[Run] | None = None) -> Any:
+        """Return a live table of many runs: filter, sort, sum up, call back, look.
+
+        Args:
+            runs: Which; None for the newest 200 of this folder and whatever is submitted from now on.
+
+        Example:
+            >>> session.board()  # doctest: +SKIP
+        """
+        from wan_nb.widgets.board import Board
+
+        self._check_open()
+        return Board(self._session, runs)
+
+    def history(self) -> Any:
+        """Return everything ever run in this folder, page by page with posters: search, star, note, use again.
+
+        Example:
+            >>> session.history()  # doctest: +SKIP
+        """
+        from wan_nb.widgets.board import History
+
+        self._check_open()
+        return History(self._session)
+
+    def compare(self, baseline: VideoRequest, *, name: str = "", votes: int | None = None, **axes: Any) -> Experiment:
+        """Declare a comparison; `submit()` of what it returns spends. The same definition is the same comparison.
+
+        Args:
+            baseline: What all variants have in common.
+            name: What to call it; `study` finds it by that.
+            votes: Decided votes on each pair, fixed before the first; 20 unless given.
+            axes: Fields of a request with a list of values each; a single value is compared with the baseline's own.
+                ``seed=[1, 2, 3]`` are the seeds that every variant runs with.
+
+        Raises:
+            ConfigError: If there is nothing to compare, or too much.
+
+        Example:
+            >>> study = session.compare(request, prompt=["The cat jumps.", "It sleeps."], seed=[1, 2])  # doctest: +SKIP
+        """
+        from wan_nb.compare import declare
+        from wan_nb.variants import Design
+
+        self._check_open()
+        return declare(self._session, Design.of(baseline, axes), name=name, votes=votes)
+
+    def compare_from(
+        self, card: Mapping[str, Any] | str | Path, *, files: Iterable[str | Path] = (), name: str = ""
+    ) -> Experiment:
+        """Declare a comparison from a card (`Experiment.to_json`), here or on another machine; nothing is sent.
+
+        Args:
+            card: The card, or the path of its file.
+            files: Its pictures, sounds and clips, where this folder does not keep them; their bytes decide.
+            name: Another name.
+
+        Raises:
+            ConfigError: If it is no card, or an input is missing.
+        """
+        from wan_nb.compare import declare
+        from wan_nb.export import read_card
+
+        self._check_open()
+        design, own_name, votes = read_card(card, self.find_input, files)
+        return declare(self._session, design, name=name or own_name, votes=votes)
+
+    def study(self, wanted: str) -> Experiment:
+        """Bring a declared comparison back, by its id, or the newest of a name.
+
+        Raises:
+            LedgerError: If there is none, or an input is no longer kept here.
+        """
+        from wan_nb.compare import bring_back
+
+        self._check_open()
+        return bring_back(self._session, wanted)
+
+    def studies(self) -> Studies:
+        """Return the comparisons that were declared in this folder, newest first."""
+        self._check_open()
+        return self.studybook.all()
+
+    # --- summing up ---------------------------------------------------------------------------------------------
+
+    def spend(self, days: int = 30) -> Spend:
+        """Sum up what the last days' runs cost by list price, by day and model."""
+        since = midnight(self.clock.now()) - (days - 1) * 86400
+        return Spend.of(self.ledger.states(since=since), is_simulated=self.is_simulated)
+
+    def disk_use(self) -> dict[str, int]:
+        """Return how many bytes videos, inputs and the journal take."""
+        return usage_bytes(self.folder)
+
+    def prune(self, *, older_than_days: float, delete: bool = False) -> list[Path]:
+        """Return the videos that are older and not starred; with ``delete=True`` remove them (their runs stay listed).
+
+        Example:
+            >>> session.prune(older_than_days=30)  # doctest: +SKIP
+        """
+        since = self.clock.now() - older_than_days * 86400
+        states = prunable(self.ledger.states(), keep=lambda state: state.created_at >= since)
+        paths = [self.folder / state.file.path for state in states if state.file]
+        paths = [path for path in paths if path.is_file()]
+        if delete:
+            for path in paths:
+                path.unlink()
+        return paths
+
+    def calibrate(self) -> Calibration:
+        """Say which size rule holds for which model and tier, by the files of the runs made here."""
+        states = self.ledger.states(endpoint=self.endpoint.identity)
+        return calibrate_runs(states, self.label, simulated=self.is_simulated)

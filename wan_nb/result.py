@@ -1,0 +1,123 @@
+"""What a run leaves: a video in the session's folder, and what can be done with it.
+
+A value: the work on the file is done by `wan_nb.video` and `wan_nb.finish`, loaded when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from wan_nb.geometry import Size
+from wan_nb.pricing import Money
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from wan_nb.request import VideoRequest
+    from wan_nb.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A finished video in the session's folder; shown on a cell's last line, it plays."""
+
+    run: Run = field(repr=False)
+    """The run that made it."""
+    path: Path
+    """Where it is."""
+    size: Size
+    """Pixels, read from the file."""
+    duration_s: float
+    """Seconds, read from the file."""
+    fps: float
+    """Frames a second, read from the file."""
+    has_audio: bool
+    """Whether there is sound."""
+    nbytes: int
+    """Bytes."""
+    actual_prompt: str
+    """The prompt as the service rewrote it, where it gives it back."""
+    cost: Money | None
+    """What it cost by list price; None where no price is published."""
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the embedded service made it."""
+        return self.run.session.is_simulated
+
+    def poster(self, width: int = 480) -> bytes:
+        """Return the first frame as a JPEG."""
+        from wan_nb import video
+
+        return video.poster(self.path, width)
+
+    def first_frame(self) -> Image:
+        """Return the first frame."""
+        from wan_nb import video
+
+        return video.first_frame(self.path)
+
+    def last_frame(self) -> Image:
+        """Return the last frame: a good `first_frame` for the next request."""
+        from wan_nb import video
+
+        return video.last_frame(self.path)
+
+    def strip(self, count: int = 6, height: int = 120) -> Image:
+        """Return frames side by side, evenly spaced."""
+        from wan_nb import video
+
+        return video.strip(self.path, count, height)
+
+    def crop(self, *, progress: Callable[[float], None] | None = None, **wish: Any) -> Video:
+        """Return it cropped, as a file beside the original: ``ratio=``, ``size=`` or ``box=`` (`video_edit.crop`)."""
+        from wan_nb import finish
+
+        return finish.make(self, "crop", progress, **wish)
+
+    def pad(self, *, progress: Callable[[float], None] | None = None, **wish: Any) -> Video:
+        """Return it padded, as a file beside the original: ``ratio=`` or ``size=``, ``fill=`` (`video_edit.pad`)."""
+        from wan_nb import finish
+
+        return finish.make(self, "pad", progress, **wish)
+
+    def trim(
+        self, start_s: float = 0.0, end_s: float | None = None, *, progress: Callable[[float], None] | None = None
+    ) -> Video:
+        """Return a part of it, in seconds, as a file beside the original (`video_edit.trim`)."""
+        from wan_nb import finish
+
+        return finish.make(self, "trim", progress, start_s=start_s, end_s=end_s)
+
+    def chain(self, by: Literal["frame", "clip"] = "frame", **changes: Any) -> VideoRequest:
+        """Return the request that goes on from its last frame, or from the whole clip (2.7), with changes if any."""
+        from wan_nb import finish
+
+        return finish.chain(self, by, changes)
+
+    def chain_words(self, request: VideoRequest) -> str:
+        """Say what comes of going on with a request: whether the sizes join, drift, price."""
+        from wan_nb import finish
+
+        return finish.chain_words(self, request)
+
+    def contact_sheet(self, columns: int = 4, rows: int = 2, width: int = 320) -> Image:
+        """Return frames in rows, evenly spaced, each with its time."""
+        from wan_nb import video
+
+        return video.contact_sheet(self.path, columns, rows, width)
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __repr__(self) -> str:
+        sound = "with sound" if self.has_audio else "silent"
+        return f"Video({self.size}, {self.duration_s:g} s, {self.fps:g} fps, {sound}, {self.path.name})"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from wan_nb.widgets import video as view
+
+        return {"text/plain": repr(self), "text/html": view.html(self)}
