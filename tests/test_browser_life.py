@@ -75,13 +75,17 @@ def test_two_forms_of_a_session_keep_their_runs_apart(studio: Desk) -> None:
 
 
 def test_the_status_goes_on_and_the_video_comes_while_a_cell_blocks(studio: Desk) -> None:
+    watch_through_a_blocking_cell(studio)
+
+
+def watch_through_a_blocking_cell(studio: Desk) -> None:
     cell = begin(studio, "blocks", speed=30)
     submit(cell)
     go = studio.lab.folder / "go_blocks"
     studio.cell(BLOCK.format(go=go.name), wait=False)
     studio.watch(cell)
     assert cell.locator(".wan-status").get_attribute("data-phase") == "saved"
-    assert studio.kernel_status == "busy"
+    assert studio.is_running
     cell.locator(".wan-of-prompt textarea").fill("It waits for the cell.")
     go.touch()
     cell.locator("text=22 of 800 characters").wait_for()  # what was typed meanwhile is not lost
@@ -93,9 +97,9 @@ def test_clicks_work_while_a_cell_awaits(studio: Desk) -> None:
     studio.cell(AWAIT.format(go=go.name), wait=False)
     submit(cell)
     studio.watch(cell)
-    assert studio.kernel_status == "busy"
+    assert studio.is_running
     go.touch()
-    until(lambda: studio.kernel_status == "idle")
+    until(lambda: not studio.is_running)
 
 
 def test_a_tab_closed_and_reopened_finds_the_run_still_going(studio: Desk) -> None:

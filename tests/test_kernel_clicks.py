@@ -39,9 +39,13 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """Where an older kernel is installed, with nothing else: all that it needs is there."""
     if request.param == NEWEST:
         return None
-    folder = tmp_path_factory.mktemp("site")
+    return install_kernel(request.param, tmp_path_factory.mktemp("site"))
+
+
+def install_kernel(version: str, folder: Path) -> Path:
+    """Put an older ipykernel, and nothing else, into a folder."""
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
-    subprocess.run([*install, f"ipykernel=={request.param}"], check=True, timeout=120)
+    subprocess.run([*install, f"ipykernel=={version}"], check=True, timeout=120)
     return folder
 
 
