@@ -19,15 +19,25 @@ import nbformat
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
+FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""Python in Markdown."""
 _NAVIGATION = re.compile(r"(\*\*|\[)\d\d [^\n]* · [^\n]*(\n\n|$)")
 _VIDEO_BYTES = re.compile(r'\s*src="data:video/mp4;base64,[^"]*"')
 
 
-def execute(path: Path, folder: Path) -> Any:
-    """Return the notebook, executed top to bottom in a folder of its own."""
+def execute(path: Path, folder: Path, *, prose: bool = False) -> Any:
+    """Return the notebook, executed top to bottom in a folder of its own; with `prose`, its text's code as well."""
     notebook = nbformat.read(path, as_version=4)
+    if prose:
+        notebook.cells = [each for cell in notebook.cells for each in (cell, *_fences(cell))]
     client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
     return client.execute()
+
+
+def _fences(cell: Any) -> list[Any]:
+    """Return the Python that stands in a text cell as cells of their own, tagged ``prose``."""
+    found = FENCE.findall(cell.source) if cell.cell_type == "markdown" else []
+    return [nbformat.v4.new_code_cell(text, metadata={"tags": ["prose"]}) for text in found]
 
 
 def clean(notebook: Any, folder: Path) -> Any:
@@ -40,7 +50,7 @@ def clean(notebook: Any, folder: Path) -> Any:
         cell.metadata = {name: value for name, value in cell.metadata.items() if name == "tags"}
         if cell.cell_type != "code":
             continue
-        kept = []
+        kept: list[Any] = []
         for output in cell.outputs:
             output.get("metadata", {}).clear()
             output.pop("transient", None)
@@ -55,7 +65,10 @@ def clean(notebook: Any, folder: Path) -> Any:
                     data[kind] = _VIDEO_BYTES.sub("", alone).replace(str(folder), "…")
             if "text" in output:
                 output.text = output.text.replace(str(folder), "…")
-            if data or output.output_type not in ("display_data", "execute_result"):
+            before = kept[-1] if kept else {}
+            if output.output_type == "stream" and output.name == before.get("name"):
+                before.text += output.text  # printed in pieces, as the kernel happened to send them
+            elif data or output.output_type not in ("display_data", "execute_result"):
                 kept.append(output)
         cell.outputs = kept
     return notebook

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from PIL import Image
 
 import wan_nb as wan
-from tests.notebooks import FOLDER, execute, navigation, places
+from tests.notebooks import FOLDER, clean, execute, navigation, places
+from tests.pictures import HEIGHT, PICTURES, WIDTH, images
+from wan_nb.sharing import check_notebook
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+MODULES = sorted(Path(wan.__file__).parent.rglob("*.py"))
 PAGES = [FOLDER.parent / "README.md", *sorted(FOLDER.glob("*.md"))]
 LINK = re.compile(r"\[([^][]*)\]\(([^()\s]+)\)")
 
@@ -27,15 +34,91 @@ def code_cells(notebook: Any) -> list[Any]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs_anew(path: Path, tmp_path: Path) -> None:
+VARIES = (
+    (r"\d{8}-\d{6}|\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?|\b\d\d:\d\d\b", "DATE"),
+    (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9A-Za-z])[0-9a-f]{8}(?![0-9A-Za-z])", "ID"),
+    (r"127\.0\.0\.1:\d+", "HOST"),
+    (r"PENDING|RUNNING|queued|running|waiting to be sent|being sent", "GOING"),
+    (r"(?m)^ *\d+ s  |(?<=made )\d+ s", "TIME"),
+    (r"\d+(\.\d+)? (KiB|MB)", "BYTES"),
+)
+"""What differs from one execution to the next."""
+
+
+@pytest.fixture
+def executed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Any]:
+    """Gives a notebook as executed anew, with the code in its prose; once for all tests of a process."""
+
+    def anew(path: Path) -> Any:
+        if path not in _EXECUTED:
+            folder = tmp_path_factory.mktemp(path.stem)
+            _EXECUTED[path] = clean(execute(path, folder, prose=True), folder)
+        return _EXECUTED[path]
+
+    return anew
+
+
+_EXECUTED: dict[Path, Any] = {}
+
+
+def told(cell: Any) -> list[tuple[str, ...]]:
+    """Return what a cell's outputs are, and their text without what varies."""
+    found = []
+    for output in cell.outputs:
+        data = output.get("data", {})
+        text = data.get("text/markdown") or data.get("text/plain") or output.get("text") or output.get("traceback", "")
+        if output.get("name") != "stderr":
+            found.append((output.output_type, *sorted(data), functools.reduce(_settle, VARIES, "".join(text))))
+    return found
+
+
+def _settle(text: str, what: tuple[str, str]) -> str:
+    return re.sub(*what, text)
+
+
+def grouped() -> list[Any]:
+    """All tests of a notebook go to one process, which executes it once."""
+    return [pytest.param(path, marks=pytest.mark.xdist_group(path.stem), id=path.stem) for path in NOTEBOOKS]
+
+
+@pytest.mark.parametrize("path", grouped())
+def test_runs_anew(path: Path, executed: Callable[[Path], Any]) -> None:
     """Every cell runs; those that are wrong on purpose, and no others, show an error."""
-    for number, cell in enumerate(code_cells(execute(path, tmp_path)), start=1):
-        assert cell.execution_count == number
+    for cell in code_cells(executed(path)):
         errors = [output for output in cell.outputs if output.output_type == "error"]
         assert len(errors) == ("raises-exception" in cell.metadata.get("tags", [])), cell.source
         for error in errors:
             assert len(error.traceback) == 1, "an expected error is one line"
+
+
+@pytest.mark.parametrize("path", grouped())
+def test_shows_what_it_showed(path: Path, executed: Callable[[Path], Any]) -> None:
+    """The outputs that are committed are those of today's code, up to ids and dates (python -m tests.notebooks)."""
+    committed = code_cells(nbformat.read(path, as_version=4))
+    assert [cell.execution_count for cell in committed] == list(range(1, len(committed) + 1))
+    anew = [cell for cell in code_cells(executed(path)) if "prose" not in cell.metadata.get("tags", [])]
+    for before, now in zip(committed, anew, strict=True):
+        assert told(before) == told(now), before.source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_is_fit_to_share(path: Path) -> None:
+    """No key, no signed address, no widget state, no path of a machine; small."""
+    assert check_notebook(path) == []
+    notebook = nbformat.read(path, as_version=4)
+    assert "widgets" not in notebook.metadata
+    assert "widget-view" not in path.read_text(encoding="utf-8")
+    told_text = "".join(str(cell.get("outputs", "")) for cell in notebook.cells)
+    assert not re.search(r"/(tmp|home|root|work|Users)/", told_text)
+
+
+def test_every_public_function_is_shown() -> None:
+    """What users can call stands in a notebook, or in an example of a docstring."""
+    texts = [cell.source for path in NOTEBOOKS for cell in nbformat.read(path, as_version=4).cells]
+    examples = [line for module in MODULES for line in module.read_text("utf-8").splitlines() if ">>> " in line]
+    shown = "\n".join([*texts, *examples])
+    functions = [name for name in wan.__all__ if inspect.isfunction(getattr(wan, name))]
+    assert [name for name in functions if not re.search(rf"\b{name}\b", shown)] == []
 
 
 def test_run_all_once_more_sends_nothing(tmp_path: Path) -> None:
@@ -58,7 +141,7 @@ def test_all_notebooks_twice_in_one_folder(tmp_path: Path) -> None:
         for path in NOTEBOOKS:
             execute(path, tmp_path)
         with wan.simulated(tmp_path / "wan_runs" / "simulated") as session:
-            counts.append(len(session.runs(limit=None)))
+            counts.append(len(session.runs(limit=None).where(lambda state: not state.fingerprint.startswith("task:"))))
     print(f"{len(NOTEBOOKS)} notebooks twice in one folder: {counts[0]} runs, then {counts[1]}")
     assert counts[0] == counts[1]
 
@@ -98,6 +181,7 @@ def test_reads_well(path: Path) -> None:
     assert guarded[0].index("WAN_NB_LIVE") < guarded[0].index("wan.live(")
     assert "## Summary" in text
     assert "## Exercises" in text
+    assert "<details><summary>Solutions</summary>" in text
     assert path.stat().st_size < 400 * 1024
     for cell in code_cells(notebook):
         lines = [line for line in cell.source.splitlines() if line.strip()]
@@ -107,3 +191,14 @@ def test_reads_well(path: Path) -> None:
 def test_readme_names_every_notebook() -> None:
     readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"\(notebooks/([^)]+\.ipynb)\)", readme) == [path.name for path in NOTEBOOKS]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_readme_shows_a_picture_of_it(path: Path) -> None:
+    """Made by `python -m tests.pictures` from the cells tagged ``picture``; small."""
+    assert images(path)
+    picture = PICTURES / f"{path.name[:2]}.png"
+    assert picture.stat().st_size < 60 * 1024
+    with Image.open(picture) as opened:
+        assert opened.size == (WIDTH, HEIGHT)
+    assert f'src="notebooks/pictures/{picture.name}"' in (FOLDER.parent / "README.md").read_text(encoding="utf-8")

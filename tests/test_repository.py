@@ -50,6 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "task": set(),
     "record": {"geometry", "pricing", "task"},
     "endpoint": {"catalog", "problems"},
+    "exercises": {"advice", "catalog", "endpoint", "geometry", "pricing", "tables"},
     "body": {"media"},
     "client": {"body", "endpoint", "media", "task"},
     "schedule": {"task"},

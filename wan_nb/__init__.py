@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from wan_nb.connect import simulated as simulated
     from wan_nb.engine import allow_nested_loops as allow_nested_loops
     from wan_nb.errors import WanError as WanError
+    from wan_nb.exercises import check as check
     from wan_nb.geometry import Size as Size
     from wan_nb.geometry import compare_rules as compare_rules
     from wan_nb.geometry import drift as drift
@@ -73,6 +74,7 @@ _HOMES = {
     "connect": ("gateway", "live", "simulated"),
     "engine": ("allow_nested_loops",),
     "errors": ("WanError",),
+    "exercises": ("check",),
     "geometry": ("Size", "compare_rules", "drift", "predict"),
     "history": ("Runs",),
     "measures": ("Measures", "measure"),

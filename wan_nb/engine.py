@@ -130,6 +130,10 @@ def allow_nested_loops() -> str:
     Raises:
         ConfigError: Where patching with nest_asyncio is known to harm: it loses queued cells and clicks on ipykernel
             7.2 and later, and breaks httpx, anyio and `asyncio.timeout` on Python 3.14.
+
+    Example:
+        >>> allow_nested_loops()  # doctest: +SKIP
+        'nest_asyncio2'
     """
     import importlib
     import importlib.metadata

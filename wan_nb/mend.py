@@ -205,6 +205,11 @@ def flatten(source: object, background: str = "white") -> Mended:
 
     Raises:
         MediaError: If the picture cannot be read, or the background is no colour.
+
+    Example:
+        >>> from PIL import Image
+        >>> flatten(Image.new("RGBA", (400, 300), (0, 0, 255, 128)), "#204060").record.text
+        'alpha laid over #204060; 100.0 % of the pixels were not opaque'
     """
     old = _take(source)
     if not old.picture.has_transparency_data:
@@ -235,6 +240,11 @@ def to_rgb(source: object) -> Mended:
 
     Raises:
         MediaError: If the picture cannot be read, or its values are not brightness.
+
+    Example:
+        >>> from PIL import Image
+        >>> to_rgb(Image.new("L", (400, 300))).record.changed
+        True
     """
     old = _take(source)
     alpha = ", alpha laid over white" if old.picture.has_transparency_data else ""

@@ -145,6 +145,9 @@ def plot_tally(verdicts: Iterable[Verdict]) -> Figure:
 
     Args:
         verdicts: One a pair: ``study.tally().verdicts``.
+
+    Example:
+        >>> plot_tally(study.tally().verdicts)  # doctest: +SKIP
     """
     rows = list(verdicts)
     figure = Figure(figsize=(8.6, 0.55 * len(rows) + 1.2), layout="constrained")
@@ -177,6 +180,9 @@ def plot_measures(rows: Iterable[Measured]) -> Figure:
 
     Args:
         rows: ``study.measures()``.
+
+    Example:
+        >>> plot_measures(study.measures())  # doctest: +SKIP
     """
     rows = list(rows)
     named = (("first_likeness", "first frame alike, 0–1", 1.0), ("last_likeness", "last frame alike, 0–1", 1.0),
@@ -194,6 +200,9 @@ def plot_study_cost(rows: Iterable[Mapping[str, Any]]) -> Figure:
     Args:
         rows: ``study.rows()``: of each, ``variant``, ``seed``, ``cost`` with ``currency``, and ``took_s``, which are
             seconds of the service's clock; what is not known is left out.
+
+    Example:
+        >>> plot_study_cost(study.rows())  # doctest: +SKIP
     """
     rows = list(rows)
     currency = " and ".join(sorted({row["currency"] for row in rows if row.get("currency")}))
