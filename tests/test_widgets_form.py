@@ -286,6 +286,8 @@ def test_filled_from_an_earlier_run_and_back(form: Form, picture: Path) -> None:
     assert (again.state.model, again.state.prompt) == ("wan2.7-i2v", "mine") and again.state.first_frame is None
     until(lambda: form.runs[0].run.state.phase is RunPhase.SAVED)
     assert form.session.form(form.runs[0].run, seed=7).state.request == form.runs[0].run.request.replace(seed=7)
+    odd = form.runs[0].run.request.replace(extra={"fps": 24})
+    assert "no field for fps: left out, and not sent" in form.session.form(odd)._fault_line.value
 
 
 def test_the_code_goes_out_when_its_fold_is_open_and_has_no_key(form: Form, picture: Path) -> None:

@@ -83,8 +83,10 @@ class Form(W.VBox):  # type: ignore[misc]
         **defaults: Any,
     ) -> None:
         self.session = session
+        left_out: list[str] = []
         if start is not None:
-            defaults = values_of(start if isinstance(start, VideoRequest) else start.request) | defaults
+            request = start if isinstance(start, VideoRequest) else start.request
+            defaults, left_out = values_of(request) | defaults, sorted(request.extra)
         self.state = FormState(session.preview, session.place, session.later, **defaults)
         self.runs: list[RunView] = []
         """Views of what was submitted here, newest first."""
@@ -95,7 +97,8 @@ class Form(W.VBox):  # type: ignore[misc]
         self._hints: dict[str, W.HTML] = {}
         self._controls: dict[str, W.DOMWidget] = {}
         self._rows: dict[str, W.Box] = {}
-        self._fault_line = W.HTML()
+        said = f"The form has no field for {', '.join(left_out)}: left out, and not sent." if left_out else ""
+        self._fault_line = W.HTML(f'<div class="wan-note">{escape(said)}</div>' if said else "")
         files = pictures_in(pictures) if pictures is not None else ()
         self.slots = {
             name: MediaSlot(
