@@ -139,8 +139,8 @@ def test_the_same_request_shows_its_run_and_new_sample_makes_another(form: Form,
     assert not is_shown(form._sample)
     form._submit.click()
     first = until(lambda: form.runs)[0]
-    until(lambda: is_shown(form._sample) and not form._submit.disabled)
-    assert "Submit shows that run" in form._existing.value
+    until(lambda: is_shown(form._sample) and "Submit shows that run" in form._existing.value)
+    until(lambda: not form._submit.disabled)
     form._submit.click()
     until(lambda: not form._sending and form.state.is_settled)
     assert [view.run.id for view in form.runs] == [first.run.id]
