@@ -62,14 +62,20 @@ def test_what_costs_is_asked_for_twice(declared: Experiment, monkeypatch: pytest
     monkeypatch.setattr(wan.Session, "is_simulated", False)
     sent: list[Any] = []
     monkeypatch.setattr(Experiment, "submit", lambda self, **how: sent.append(how))
+    assert view._yes.layout.display == "none"
     view._submit.click()
-    until(lambda: view._submit.description.startswith("Yes, spend about "))
-    assert not sent
+    until(lambda: view._yes.layout.display is None)
+    assert view._yes.description.startswith("Yes, spend about ") and view._submit.disabled
     view._no.click()
-    until(lambda: view._submit.description.startswith("Submit 4 runs — about "))
+    until(lambda: view._yes.layout.display == "none")
+    assert view._submit.description.startswith("Submit 4 runs — about ") and not sent
     view._submit.click()
-    until(lambda: view._submit.description.startswith("Yes"))
-    view._submit.click()
+    until(lambda: view._yes.layout.display is None)
+    view._asked = "about 0.01 USD"  # another price than now
+    view._yes.click()
+    until(lambda: view._asked != "about 0.01 USD")
+    assert not sent
+    view._yes.click()
     until(lambda: sent == [{"confirm": True}])
     view.close()
 
@@ -103,7 +109,7 @@ def test_a_refusal_is_shown(declared: Experiment, monkeypatch: pytest.MonkeyPatc
 
 def test_a_judge_sees_no_names_and_votes_go_to_the_journal(done: Experiment) -> None:
     view = done.judge("Ann")
-    assert isinstance(view, JudgeView)
+    assert isinstance(view, JudgeView) and "A judge sat here" in view._repr_mimebundle_()["text/html"]
     told = json.dumps(view._player.get_state()["clips"])
     assert [clip["label"] for clip in view._player.clips] == ["Left", "Right"]
     assert not any(secret in told for secret in ("prompt", "jumps", *(cell.run.id for cell in done.cells if cell.run)))

@@ -44,7 +44,8 @@ class StudyView(W.VBox):  # type: ignore[misc]
         self.experiment = experiment
         self._later, self._settled = experiment.session.later, settled
         self._lock = threading.Lock()
-        self._is_armed = self._is_going = False
+        self._is_going = False
+        self._asked = ""  # the price that is to be confirmed
         self._soon = Paced(experiment.session, guarded(self.refresh, self.fault))
         self._ends: dict[str, Callable[[], None]] = {}
         self._shown: list[Cell] = []
@@ -52,18 +53,19 @@ class StudyView(W.VBox):  # type: ignore[misc]
         self._head, self._table, self._votes, self._trouble, self._price = (W.HTML() for _ in range(5))
         self._submit = W.Button(description="Submit", button_style="primary")
         self._submit.add_class("wan-submit")
-        self._no = W.Button(description="Do not")
+        self._yes, self._no = W.Button(button_style="warning"), W.Button(description="Do not")
         self._seed = W.ToggleButtons(options=[(f"seed {seed}", seed) for seed in experiment.seeds])
         self._seed.layout.display = "" if len(experiment.seeds) > 1 else "none"
         self._player = video_view.Player([], self._bytes, self._later, height=320)
-        send = W.HBox([self._submit, self._no, self._price])
+        send = W.HBox([self._submit, self._yes, self._no, self._price])
         send.add_class("wan-send")
         parts = (self._head, self._table, send, self._trouble, self._seed, self._player, self._votes)
         super().__init__(children=parts)
         for name in ("wan", "wan-form", "wan-study"):
             self.add_class(name)
         self._submit.on_click(self._guarded(self._pressed))
-        self._no.on_click(self._guarded(lambda _: self._arm(False)))
+        self._yes.on_click(self._guarded(self._confirmed))
+        self._no.on_click(self._guarded(lambda _: self._ask("")))
         self._seed.observe(self._guarded(lambda _: self.refresh()), names="value")
         guarded(self.refresh, self.fault)()
 
@@ -115,27 +117,35 @@ class StudyView(W.VBox):  # type: ignore[misc]
 
     def _say_price(self, estimate: StudyEstimate) -> None:
         self._price.value = f'<span class="wan-note">{escape(str(estimate))}</span>'
-        self._submit.disabled = not estimate.missing
-        self._no.layout.display = "" if self._is_armed else "none"
+        self._submit.disabled = not estimate.missing or bool(self._asked)
+        self._yes.description = f"Yes, spend {self._asked}"
+        for button in (self._yes, self._no):
+            button.layout.display = None if self._asked else "none"
         runs = f"{estimate.missing} run{'' if estimate.missing == 1 else 's'}"
-        money = f"about {estimate.money}" if estimate.money else "price unknown"
-        if not estimate.missing:
-            self._submit.description = "All submitted"
-        elif estimate.is_simulated:
-            self._submit.description = f"Submit {runs} — simulated, free"
-        else:
-            self._submit.description = f"Yes, spend {money}" if self._is_armed else f"Submit {runs} — {money} …"
+        price = "simulated, free" if estimate.is_simulated else _price(estimate)
+        self._submit.description = f"Submit {runs} — {price}" if estimate.missing else "All submitted"
 
-    def _arm(self, is_armed: bool) -> None:
-        self._is_armed = is_armed
+    def _ask(self, price: str) -> None:
+        self._asked = price
         self.refresh()
 
     def _pressed(self, _: object) -> None:
-        """Send what is missing; what costs asks once more."""
+        """Send what is missing; what costs is asked for by another button, so that a double click spends nothing."""
         self._trouble.value = ""
-        if not self.experiment.session.is_simulated and not self._is_armed:
-            return self._arm(True)
-        self._is_armed = False
+        if self.experiment.session.is_simulated:
+            self._submit_all()
+        else:
+            self._ask(_price(self.experiment.estimate))
+
+    def _confirmed(self, _: object) -> None:
+        price = _price(self.experiment.estimate)
+        if self._asked != price:
+            self._ask(price)  # it has changed meanwhile: that is for the user to see first
+        else:
+            self._submit_all()
+
+    def _submit_all(self) -> None:
+        self._asked = ""
         self._submit.disabled = True
         try:
             self.experiment.submit(confirm=True)
@@ -151,6 +161,10 @@ class StudyView(W.VBox):  # type: ignore[misc]
         for end in self._ends.values():
             end()
         super().close()
+
+
+def _price(estimate: StudyEstimate) -> str:
+    return f"about {estimate.money}" if estimate.money else "an unknown price"
 
 
 class JudgeView(W.VBox):  # type: ignore[misc]
@@ -191,6 +205,11 @@ class JudgeView(W.VBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"{self.experiment!r}: judging{f' by {self._judge.value}' if self._judge.value else ''}"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Add what stays where no kernel is."""
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
+        return bundle | {"text/html": "<p><i>A judge sat here; run the cell to go on. The votes are kept.</i></p>"}
 
     def _rating(self, side: str) -> Any:
         made = W.ToggleButtons(
