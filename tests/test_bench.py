@@ -29,7 +29,9 @@ def test_the_table_goes_between_its_markers(tmp_path: Path) -> None:
 
 def test_the_figure_is_small(tmp_path: Path) -> None:
     """Four panels under 100 kB."""
-    points = [growth.Point(ours, n, n / 10 + 0.1, n + 1, 20, 1) for ours in (True, False) for n in (1, 10, 100, 1000)]
+    points = [
+        growth.Point(ours, n, 20 + n / 10, 90 + n / 50, 20, 100) for ours in (True, False) for n in (1, 10, 100, 1000)
+    ]
     growth.draw(points, tmp_path / "growth.png")
     assert 5_000 < (tmp_path / "growth.png").stat().st_size < 100_000
 

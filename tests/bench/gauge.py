@@ -27,7 +27,7 @@ def _status(name: str) -> int:
 
 @contextmanager
 def gauged(result: dict[str, Any]) -> Iterator[None]:
-    """Put wall_s, cpu_s, memory_mb (peak above the beginning) and threads (most at once) of a block into a dict."""
+    """Put wall_s, cpu_s, memory_mb (peak above the beginning), peak_mb and threads (most at once) into a dict."""
     most = threading.active_count()
     done = threading.Event()
 
@@ -46,6 +46,7 @@ def gauged(result: dict[str, Any]) -> Iterator[None]:
     result["wall_s"] = time.perf_counter() - began
     result["cpu_s"] = ended.user + ended.system - used.user - used.system
     result["memory_mb"] = max(0.0, (_status("VmHWM") - before) / 1024)
+    result["peak_mb"] = _status("VmHWM") / 1024
     result["threads"] = max(most, threading.active_count() - 1)
     done.set()
 

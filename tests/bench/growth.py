@@ -19,17 +19,22 @@ class Point:
     """Whether this toolkit was measured; else the SDK."""
     runs: int
     """How many."""
-    cpu_s: float
-    """CPU seconds of the client."""
+    cpu_ms: float
+    """CPU of the client, in milliseconds a result."""
     memory_mb: float
-    """Memory beyond what was loaded, at its peak."""
+    """Memory of the whole process at its peak."""
     polls: float
     """Queries a run."""
     found: float
-    """Share of the runs that were not lost, 0 to 1."""
+    """Per cent of the runs whose result arrived."""
 
 
-_PANELS = {"cpu_s": "CPU seconds", "memory_mb": "memory (MB)", "polls": "queries a run", "found": "share not lost"}
+_PANELS = {
+    "cpu_ms": "CPU a result (ms)",
+    "memory_mb": "memory of the process (MB)",
+    "polls": "queries a run",
+    "found": "runs with a result (%)",
+}
 
 
 def draw(points: Sequence[Point], path: Path = FIGURE) -> None:
@@ -42,10 +47,8 @@ def draw(points: Sequence[Point], path: Path = FIGURE) -> None:
             line = sorted((each.runs, getattr(each, name)) for each in points if each.is_ours is is_ours)
             axes.plot([x for x, _ in line], [y for _, y in line], style, label=label)
         axes.set_xscale("log")
-        if name in ("cpu_s", "memory_mb"):
-            axes.set_yscale("log")
-        else:
-            axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.set_ylim(bottom=0)
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("runs at once", fontsize=9)
         axes.grid(alpha=0.3)

@@ -78,17 +78,28 @@ def waiting(quick: bool) -> list[Row]:
         lost = f", **{count - it['found']} lost**" if it["found"] < count else ", none lost"
         asked = sum(calls for kind, calls in it["counts"].items() if kind in ("GET", "POST", "results"))
         return (
-            f"{number(it['cpu_s'])} s CPU, {number(it['memory_mb'])} MB, {it['threads']} threads, "
-            f"{asked:,} requests{lost}"
+            f"{number(it['cpu_s'])} s CPU ({_ms_each(it)} ms a result), {number(it['peak_mb'])} MB in all, "
+            f"{it['threads']} threads, {asked:,} requests{lost}"
         )
 
     what = "{} waiting tasks of {:g}–{:g} s (ours with journal and videos)"
     return [Row(what.format(f"{n:,}", *seconds), said("ours", n), said("sdk", n)) for n in counts[-2:]]
 
 
+def _ms_each(it: Figures) -> str:
+    return number(1000 * it["cpu_s"] / max(1, it["found"]))
+
+
 def _draw(found: Mapping[tuple[str, int], Figures], counts: list[int]) -> None:
     points = [
-        Point(peer == "ours", count, it["cpu_s"], it["memory_mb"], it["counts"]["GET"] / count, it["found"] / count)
+        Point(
+            is_ours=peer == "ours",
+            runs=count,
+            cpu_ms=1000 * it["cpu_s"] / max(1, it["found"]),
+            memory_mb=it["peak_mb"],
+            polls=it["counts"]["GET"] / count,
+            found=100 * it["found"] / count,
+        )
         for (peer, count), it in found.items()
         if count in counts
     ]
