@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wan_nb import media
 from wan_nb.content import container_of
 from wan_nb.errors import MediaError
 from wan_nb.geometry import Size
@@ -331,6 +332,18 @@ def test_extreme_shapes(size: tuple[int, int]) -> None:
     media = load(encoded(Image.new("RGB", size, "teal")))
     assert media.size == Size(*size)
     assert Image.open(io.BytesIO(media.thumbnail())).size[0] <= 320
+
+
+def test_a_small_picture_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A form shows it anew at every change; another side, and another picture, are others. Few are kept."""
+    data = encoded(Image.new("RGB", (420, 300), "salmon"))
+    small = load(data).thumbnail(100)
+    assert load(data).thumbnail(100) is small
+    assert load(data).thumbnail(90) != small
+    assert load(encoded(Image.new("RGB", (420, 300), "teal"))).thumbnail(100) != small
+    for side in range(20, 120):
+        load(data).thumbnail(side)
+    assert len(media._SMALL) == media._SMALL_ONES
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

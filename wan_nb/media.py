@@ -17,6 +17,7 @@ import os
 import re
 import stat
 import sys
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -37,6 +38,10 @@ Origin = Literal["url", "oss", "data", "file", "memory"]
 
 BYTE_CEILING = 512 * 1024**2
 """Picture files larger than this are not read at all."""
+
+_SMALL_ONES = 64
+_SMALL: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+"""The last small JPEGs, by content and longest side: to decode a large picture takes a tenth of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +147,16 @@ class Media(content.Content):
         """
         from PIL import ImageOps
 
+        key = (self.sha256, longest)
+        if (small := _SMALL.get(key)) and not self.error:  # views ask again at every change of a form
+            return small
         picture = self.stored()
         picture.draft(None, (2 * longest, 2 * longest))  # a JPEG is decoded at a fraction of its size
-        return pixels.jpeg(ImageOps.exif_transpose(picture), longest)
+        small = pixels.jpeg(ImageOps.exif_transpose(picture), longest)
+        while len(_SMALL) >= _SMALL_ONES:
+            _SMALL.popitem(last=False)
+        _SMALL[key] = small
+        return small
 
     def __str__(self) -> str:
         if self.error:
