@@ -289,15 +289,12 @@ def _stored(run_id: str, made: Video) -> str:
 
 
 def _settings_html(experiment: Experiment) -> str:
-    """Return every field of the baseline, and of each variant what differs."""
-    rows = [
-        ("all, unless said otherwise", name, _plain(value)) for name, value in experiment.baseline.to_record().items()
-    ]
-    rows += [
-        (variant.label, name, _plain(value))
-        for variant in experiment.variants
-        for name, value in variant.changes.items()
-    ]
+    """Return the fields that all variants share, and of each variant what is compared."""
+    compared = {name for variant in experiment.variants for name in variant.changes}
+    given = experiment.baseline.to_record().items()
+    rows = [("all", name, _plain(value)) for name, value in given if name not in compared]
+    for variant in experiment.variants:
+        rows += [(variant.label, name, _plain(value)) for name, value in variant.changes.items()]
     return tables.as_html(("variant", "field", "value"), rows)
 
 

@@ -86,8 +86,8 @@ class StudyView(W.VBox):  # type: ignore[misc]
             study = self.experiment
             cells, estimate = study.cells, study.estimate
             self._head.value = (
-                f'<div class="wan-head"><b>{escape(page.title(study))}</b><span class="wan-note">'
-                f"{escape(page.about(study))}</span></div>{page.warnings_html(study)}"
+                f'<div style="font-size:15px;font-weight:600">{escape(page.title(study))}</div>'
+                f'<div class="wan-note">{escape(page.about(study))}</div>{page.warnings_html(study)}'
             )
             self._table.value = page.states_html(study, cells)
             self._say_price(estimate)
