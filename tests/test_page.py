@@ -92,3 +92,31 @@ def test_it_plays_from_disk_with_the_network_off(study: Experiment, chromium: An
         assert page.evaluate("fetch('data:,x').then(() => 'out', () => 'refused')") == "refused"
     finally:
         page.context.close()
+
+
+@pytest.mark.campaign
+def test_three_720p_in_the_page_with_the_network_off(chromium: Any, tmp_path: Path) -> None:
+    """Real 720P files for 15 s at each speed, from the exported page; prints the figures."""
+    picture = make_picture(tmp_path / "frame.png", 1280, 720)
+    with wan.simulated(tmp_path / "runs", speed=600) as session:
+        base = wan.VideoRequest("wan2.6-i2v-flash", first_frame=picture, resolution="720P", duration=5)
+        made = session.compare(base, prompt=["It jumps.", "It sleeps.", "It runs."], seed=[1])
+        path = made.submit().wait(timeout_s=120).to_html(tmp_path / "study.html")
+    page = new_page(chromium, width=1100)
+    try:
+        page.context.set_offline(True)
+        page.goto(path.as_uri())
+        until(lambda: page.evaluate(f"{VIDEOS}.length === 3 && {VIDEOS}.every(v => !v.paused && v.currentTime > 0)"))
+        for rate in ("0.5", "1", "2"):
+            page.locator("select[aria-label^='Speed']").select_option(rate)
+            page.evaluate(WATCH)
+            until(lambda: page.evaluate("performance.now() - seen.since > 15_000"), timeout_s=60)
+            seen = page.evaluate("seen")
+            clock, shown = (1000 * median(seen[name]) for name in ("skews", "shown"))
+            print(f"\n3 × 720P in the page at {rate}×: clocks apart by {clock:.1f} ms, shown frames by {shown:.1f} ms")
+            assert clock <= 1000 * FRAME_S and shown <= 1000 * FRAME_S + 0.1
+        page.locator(".wan-player").press(" ")
+        until(lambda: page.evaluate(f"{VIDEOS}.every(v => v.paused && !v.seeking)"))
+        assert len(set(page.evaluate(TIMES))) == 1
+    finally:
+        page.context.close()
