@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import growth, table
+from tests.bench.gauge import REPOSITORY
 from tests.bench.rows import BENCHMARKS
 from tests.bench.table import Row
 
@@ -25,6 +26,15 @@ def test_the_table_goes_between_its_markers(tmp_path: Path) -> None:
     readme.write_text("nothing")
     with pytest.raises(ValueError, match="README"):
         table.write("", readme)
+
+
+def test_the_readme_has_the_table() -> None:
+    """Written by the benchmark itself, with as many columns in every row."""
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    lines = text.partition(table.BEGIN)[2].partition(table.END)[0].strip().splitlines()
+    rows = [line for line in lines if line.startswith("|")]
+    assert len(rows) > 10
+    assert {row.count(" |") for row in rows} == {3}
 
 
 def test_the_figure_is_small(tmp_path: Path) -> None:

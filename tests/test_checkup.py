@@ -40,7 +40,7 @@ def test_a_good_set_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.usefixtures("without_simulator")
-def test_the_key_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_is_never_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Not even when it is torn; no key at all is no fault."""
     (absent,) = found("key")
     assert absent.level == "note"
@@ -49,6 +49,10 @@ def test_the_key_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         (check,) = found("key")
         assert check.level == level
         assert "0123" not in str(check)
+    monkeypatch.delenv("DASHSCOPE_API_KEY")
+    (tmp_path / "torn").write_bytes(b"sk-\xff0123")
+    monkeypatch.setenv("DASHSCOPE_API_KEY_FILE_PATH", str(tmp_path / "torn"))
+    assert "cannot be read" in found("key")[0].text
     monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-0123456789")
     assert "region" in found("key")[0].to_do
     assert not found("key", region="singapore")[0].to_do
@@ -83,6 +87,8 @@ def test_what_is_missing_of_jupyter(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
     monkeypatch.setattr(importlib.metadata, "version", version)
     monkeypatch.setattr(paths, "jupyter_path", lambda *_: [str(tmp_path)])
+    (tmp_path / "anywidget").mkdir()
+    (tmp_path / "anywidget/package.json").write_text("{broken")
     (tmp_path / "@jupyter-widgets/jupyterlab-manager").mkdir(parents=True)
     (tmp_path / "@jupyter-widgets/jupyterlab-manager/package.json").write_text(json.dumps({"version": "5.0.16"}))
     (front,) = found("front end")

@@ -192,14 +192,14 @@ def _front_end() -> Iterator[Check]:
     lacks, found = [], []
     for package, extension in _EXTENSIONS.items():
         manifests = [place / extension / "package.json" for place in places]
-        manifest = next((path for path in manifests if path.is_file()), None)
-        if manifest is None:
+        try:
+            manifest = next(path for path in manifests if path.is_file())
+            found.append(f"{package} ({json.loads(manifest.read_text(encoding='utf-8'))['version']})")
+        except (StopIteration, OSError, ValueError, KeyError):
             lacks.append(package)
-        else:
-            found.append(f"{package} ({json.loads(manifest.read_text(encoding='utf-8')).get('version')})")
     if lacks:
         cure = f"{_PYTHON} -m pip install --force-reinstall {' '.join(lacks)}, restart Jupyter and reload the page"
-        yield Check("front end", "wrong", f"the browser's half of {' and '.join(lacks)} is missing", cure)
+        yield Check("front end", "wrong", f"the browser's half of {' and '.join(lacks)} is not there", cure)
     else:
         yield Check("front end", "ok", f"JupyterLab {version} with the browser's half of {' and '.join(found)}")
 
@@ -227,6 +227,8 @@ def _key(region: str | None) -> tuple[Secret | None, Check]:
         # not having one is no fault: what is empty or torn is
         is_absent = str(error).startswith("no API key")
         return None, Check("key", "note" if is_absent else "wrong", str(error).rstrip("."))
+    except (OSError, ValueError) as error:
+        return None, Check("key", "wrong", f"the key file cannot be read ({error})", "write it anew, as plain text")
     if not key.reveal().startswith(("sk-", "st-")):
         return None, Check("key", "wrong", "what is set is not a key: those begin with 'sk-'", "copy it again")
     where = "in DASHSCOPE_API_KEY" if os.environ.get("DASHSCOPE_API_KEY") else "in the vendor SDK's key file"

@@ -1,4 +1,4 @@
-"""What a process says of itself: CPU, memory, threads, stalls of its loop. Only the standard library is loaded."""
+"""What a process says of itself: CPU, memory, threads, stalls of its loop. Standard library and Linux only."""
 
 from __future__ import annotations
 
