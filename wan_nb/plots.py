@@ -166,7 +166,7 @@ def plot_tally(verdicts: Iterable[Verdict]) -> Figure:
     axes.set(
         xlim=(0, 100),
         ylim=(max(1, len(rows)) - 0.5, -0.5),
-        xlabel="votes for the first of the pair, % of those decided",
+        xlabel="← the second preferred · votes for the first of the pair, % of those decided · the first preferred →",
     )
     axes.set_yticks(range(len(rows)), [f"{each.left} against {each.right}" for each in rows])
     axes.set_title("Preferred, with 95 % intervals", loc="left", fontsize=12)
