@@ -21,7 +21,7 @@ from tests.fault_child import endpoint
 from tests.test_faults import PROCESSES, SPEED
 from wan_nb.clock import Clock
 from wan_nb.compare import Experiment
-from wan_nb.errors import BudgetError, ConfigError, LedgerError, MediaError, RequestError, StillRunningError
+from wan_nb.errors import BudgetError, ConfigError, LedgerError, MediaError, RequestError, RunError, StillRunningError
 from wan_nb.ledger import Ledger
 from wan_nb.record import Record, RunPhase, RunState
 from wan_nb.session import Session
@@ -171,6 +171,11 @@ def test_the_definition_is_what_is_asked(session: wan.Session, baseline: wan.Vid
         ({"seed": [1, 1]}, "different whole numbers"),
         ({"seed": ["1"]}, "different whole numbers"),
         ({"seed": []}, "names no seed"),
+        ({"prompt": (text for text in PROMPTS)}, "cannot be written down .*give a list"),
+        ({"prompt": ["half of \ud83d", "a"]}, "cannot be written down"),
+        ({"prompt": [b"a", b"b"]}, "cannot be written down"),
+        ({"extra": [{"a": {1}}, {}]}, "cannot be written down"),
+        ({"model": [None, "wan2.6-i2v-flash"]}, "model None is not in the catalogue"),
         ({"prompt": [str(n) for n in range(27)]}, "27 variants are too many"),
         ({"model": ["wan9.9-i2v"]}, "not in the catalogue"),
     ],
@@ -294,7 +299,7 @@ def test_two_threads_submit_once(session: wan.Session, baseline: wan.VideoReques
 
 
 def test_a_failed_cell_alone(tmp_path: Path, baseline: wan.VideoRequest) -> None:
-    """submit() leaves it, again() makes it anew, the cell shows the newest take that has not failed."""
+    """submit() leaves it, again() makes it anew, the cell shows the first take with a video, whatever comes after."""
     fault = Fault("create", "fail_task", code="DataInspectionFailed", message="may be inappropriate", seconds=20)
     with wan.simulated(tmp_path / "runs", speed=600, scenario=replace(SMALL, faults=(fault,))) as session:
         study = session.compare(baseline, prompt=PROMPTS, seed=[1]).submit().wait(timeout_s=60)
@@ -311,7 +316,8 @@ def test_a_failed_cell_alone(tmp_path: Path, baseline: wan.VideoRequest) -> None
         with pytest.raises(ConfigError, match="has not failed"):
             study.again(*failed.key)
         session.submit(failed.request, take=3).wait(timeout_s=60)
-        assert any("take 3 is shown" in text for text in study.warnings)
+        assert study.cell(*failed.key).run.state.take == 2  # type: ignore[union-attr]
+        assert any("2 takes have a video; the first, take 2, is shown" in text for text in study.warnings)
 
 
 def test_waiting_can_end_before_the_runs(tmp_path: Path, baseline: wan.VideoRequest) -> None:
@@ -499,3 +505,58 @@ def test_a_card_declares_it_again(session: wan.Session, tmp_path: Path, picture:
         for wrong in ({}, {"kind": "recipe"}, card | {"format": 2}, card | {"definition": {}}, "no-such.json"):
             with pytest.raises(ConfigError):
                 there.compare_from(wrong)
+
+
+# --- no winner by choosing afterwards ---------------------------------------------------------------------------------
+
+
+def test_seeds_or_variants_left_out_afterwards_carry_no_verdict(
+    session: wan.Session, baseline: wan.VideoRequest
+) -> None:
+    """Votes of a study that had more in it are in the rate, not in the test; a study that grew keeps its own."""
+    wide = session.compare(baseline, prompt=PROMPTS, seed=range(1, 13), votes=6)
+    pretend(session, wide)
+    votes(wide, "ABABABABAAAA")
+    assert wide.tally()["AB"].winner == ""
+    picked = session.compare(baseline, prompt=PROMPTS, seed=[1, 3, 5, 7, 9, 10], votes=6)
+    found = picked.tally()["AB"]
+    assert (found.wins, found.losses, found.winner, found.p_value) == (6, 0, "", None)
+    assert "6 votes from a study with more in it: in the rate, not in the test." in found.notes
+    three = session.compare(baseline, prompt=[*PROMPTS, "It eats."], seed=range(1, 13), votes=6)
+    assert three.tally()["AB"].p_value == wide.tally()["AB"].p_value
+    votes(three, "A", "ben")
+    assert "1 vote from a study with more" in str(wide.tally()["AB"])
+
+
+def test_another_take_takes_no_vote_away(session: wan.Session, baseline: wan.VideoRequest) -> None:
+    """Else whoever is behind could make the videos anew that lost."""
+    study = session.compare(baseline, prompt=PROMPTS, seed=[1, 2], votes=2)
+    pretend(session, study)
+    votes(study, "AB")
+    session.submit(study.cell("B", 1).request, take=2).wait(timeout_s=60)
+    assert study.cell("B", 1).run.state.take == 1  # type: ignore[union-attr]
+    assert (study.tally()["AB"].wins, study.tally()["AB"].losses, study.tally().notes) == (1, 1, ())
+
+
+def test_a_judge_is_one_however_the_name_is_typed(session: wan.Session, baseline: wan.VideoRequest) -> None:
+    """Spaces, capitals and signs that nobody sees make no second judge."""
+    study = session.compare(baseline, prompt=PROMPTS, seed=[1, 2])
+    pretend(session, study)
+    for name in ("Ann Lee", " ann  lee", "ANN\u200b LEE\n"):
+        votes(study, "BA", name)
+    assert {each.judge for each in study.judgements} == {"Ann Lee"}
+    assert study.tally()["AB"].decided == 2
+    assert study.ballot("ann LEE") is None
+    assert study.undo("ann lee")
+
+
+def test_again_of_what_has_no_published_price(paid: tuple[Simulator, Path], baseline: wan.VideoRequest) -> None:
+    """Under a budget it takes the same word as the first time."""
+    with live(paid, budget="5.00 USD") as session:
+        unknown = baseline.replace(model="wan9.9-i2v", family="i2v")
+        run = session.submit(unknown, allow=("all", "price"))
+        with pytest.raises(RunError):
+            run.wait(timeout_s=60)
+        with pytest.raises(BudgetError, match="allow='price'"):
+            run.again()
+        assert run.again(allow="price").state.take == 2

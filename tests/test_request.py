@@ -198,3 +198,12 @@ def test_what_was_nearly_right_is_said_right(given: dict[str, Any], meant: str) 
     (problem,) = [each for each in problems if each.field in given]
     assert problem.severity == "refused"
     assert problem.fix == f"Write {meant}."
+
+
+def test_extra_that_is_no_json_is_a_problem(picture: Path) -> None:
+    """Said before anything is written down; nothing given is nothing sent."""
+    request = wan.VideoRequest("wan2.6-i2v-flash", first_frame=picture, extra={"steps": {1, 2}})
+    found = request.problems(severity="refused")
+    assert [problem.field for problem in found] == ["extra"] and "cannot be sent as JSON" in str(found[0])
+    assert request.replace(extra=None).extra == {}
+    assert wan.VideoRequest(None, first_frame=picture).problems()[0].field == "model"  # type: ignore[arg-type]

@@ -76,6 +76,15 @@ def test_looking_again_changes_no_test() -> None:
     assert "Looked again: 7 votes or changes after the 20 that were fixed" in str(after)
 
 
+def test_each_number_that_is_tried_counts() -> None:
+    """Nobody reaches a winner by fixing one number after the other."""
+    said = study("AB" * 4, planned=8) + [vote(100 + n, 20 + n, "A", planned=6) for n in range(6)]
+    found = verdict(said, planned=6)
+    assert (found.p_value, found.p_adjusted, found.winner) == (0.03125, 0.0625, "")
+    assert "2 numbers of votes were tried: p is multiplied by that." in found.notes
+    assert verdict(said[1:], planned=6).winner == "A"  # seven of eight: that test was never made
+
+
 def test_votes_from_before_the_number_was_fixed() -> None:
     """Whoever raises the number after a look tests on new votes only."""
     said = study("A" * 6, planned=6)

@@ -223,6 +223,34 @@ def test_again_makes_one_linked_run_however_often_it_is_pressed(tmp_path: Path, 
         assert view._status.row["fault"].startswith("InternalError.Timeout")
 
 
+def test_two_views_of_one_run_do_not_pay_twice(tmp_path: Path, picture: Path) -> None:
+    """The second one's button named a take that the first made meanwhile: it says so, and must be pressed again."""
+    with failing(tmp_path / "runs", TIMED_OUT) as session:
+        view = look_at(session, picture)
+        other = RunView(view.run)
+        until(lambda: other._status.row["presses"] and other._player.clips[0]["poster"])
+        click(view, "again")
+        until(lambda: view._under)
+        click(other, "again")
+        until(lambda: "Take 2 was made meanwhile" in other._status.row["fault"] and offered(other))
+        assert len(session.runs()) == 2 and not other._under
+        click(other, "again")
+        until(lambda: other._under)
+        assert [run.state.take for run in session.runs()] == [3, 2, 1]
+
+
+def test_a_picture_is_mended_once_whoever_presses(tmp_path: Path) -> None:
+    fault = replace(MODERATED, code="InvalidParameter.DataInspection", message="image size is not supported")
+    with failing(tmp_path / "runs", fault) as session:
+        view = look_at(session, make_picture(tmp_path / "wide.png", 2100, 700), "wan2.6-i2v")
+        other = RunView(view.run)
+        for each in (view, other):
+            until(lambda each=each: offered(each) == ["mend", "edit"])
+            click(each, "mend")
+            until(lambda each=each: each._under)
+        assert other._under[0].run is view._under[0].run and len(session.runs()) == 2
+
+
 def test_a_picture_is_mended_and_the_request_made_again(tmp_path: Path) -> None:
     fault = replace(MODERATED, code="InvalidParameter.DataInspection", message="image size is not supported")
     with failing(tmp_path / "runs", fault) as session:

@@ -76,7 +76,8 @@ def test_what_costs_is_asked_for_twice(declared: Experiment, monkeypatch: pytest
     until(lambda: view._asked != "about 0.01 USD")
     assert not sent
     view._yes.click()
-    until(lambda: sent == [{"confirm": True}])
+    view._yes.click()
+    until(lambda: sent == [{"confirm": True}] and view._yes.layout.display == "none")
     view.close()
 
 

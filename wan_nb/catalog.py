@@ -87,7 +87,7 @@ def get_model(model: str) -> ModelSpec:
 def suggest(model: str) -> str:
     """Return a sentence that names the models nearest to a mistyped id."""
     known = [name for spec in MODELS.values() for name in (spec.id, *spec.aliases)]
-    near = get_close_matches(model, known, n=3, cutoff=0.5)
+    near = get_close_matches(str(model), known, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(MODELS)}."
 
 

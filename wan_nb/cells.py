@@ -87,5 +87,13 @@ class StudyEstimate:
 
 
 def shown(takes: list[RunState]) -> RunState | None:
-    """Choose the take that a cell shows, from the newest to the oldest: the newest that has not failed."""
-    return next((state for state in takes if state.phase not in WITHOUT_VIDEO), takes[0] if takes else None)
+    """Choose the take that a cell shows: the first with a video, else the newest that has not failed.
+
+    A later sample never takes the place of one that may have been seen: its votes would be gone.
+
+    Args:
+        takes: The runs of the cell, the newest first.
+    """
+    made = next((state for state in reversed(takes) if state.file), None)
+    alive = next((state for state in takes if state.phase not in WITHOUT_VIDEO), None)
+    return made or alive or (takes[0] if takes else None)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wan_nb import export, tables
 from wan_nb.ballots import Ballot, Key, draw
-from wan_nb.cells import WITHOUT_VIDEO, Cell, StudyEstimate, shown
+from wan_nb.cells import Cell, StudyEstimate, shown
 from wan_nb.errors import ConfigError, LedgerError, MediaError, RequestError, RunError, StillRunningError
 from wan_nb.pricing import Money
 from wan_nb.record import RunPhase, RunState
@@ -60,6 +60,7 @@ class Experiment:
             (variant, seed, variant.request.replace(seed=seed)) for variant in design.variants for seed in design.seeds
         ]
         self._fingerprints = [request.fingerprint for _, _, request in self._requests]
+        self._held = {row.id: True}
 
     # --- what it is ---------------------------------------------------------------------------------------------
 
@@ -154,7 +155,7 @@ class Experiment:
         return StudyEstimate(
             missing=len(missing),
             cells=len(self._requests),
-            seconds=sum(cell.request.seconds for cell in missing),
+            seconds=sum(seconds for cell in missing if isinstance(seconds := cell.request.seconds, int)),
             money=Money.total(price for price in prices if price),
             unknown=prices.count(None),
             budget=budget,
@@ -167,9 +168,10 @@ class Experiment:
         """What this comparison cannot show, in sentences; also what its runs brought to light."""
         cells = self.cells
         takes = [
-            f"{cell}: take {cell.run.state.take} is shown; a sample chosen after seeing another is not chance."
+            f"{cell}: {count} takes have a video; the first, take {cell.run.state.take}, is shown and judged, for "
+            "a sample chosen after seeing another is not chance."
             for number, cell in enumerate(cells)
-            if cell.run and sum(1 for state in self._takes(number) if state.phase not in WITHOUT_VIDEO) > 1
+            if cell.run and (count := sum(1 for state in self._takes(number) if state.file)) > 1
         ]
         rewritten = {cell.key: cell.video.actual_prompt for cell in cells if cell.video and cell.video.actual_prompt}
         before = self.design.warnings(self.votes_planned)
@@ -315,14 +317,15 @@ class Experiment:
 
     def undo(self, judge: str = "") -> Judgement | None:
         """Take back a judge's last word that still stands; None where there is none. It stays on record."""
-        mine = [each for each in standing(self.judgements) if each.judge == judge.strip()]
+        name = self._known(judge)
+        mine = [each for each in standing(self.judgements) if each.judge == name]
         return self._judge("undo", judge=judge, undoes=mine[-1].id) if mine else None
 
     def _judge(self, kind: Literal["vote", "rating", "undo"], *, judge: str, **said: Any) -> Judgement:
         judgement = Judgement(
             id=secrets.token_hex(6),
             at=self.session.clock.now(),
-            judge=judge.strip(),
+            judge=self._known(judge),
             kind=kind,
             study=self.id,
             planned=self.votes_planned,
@@ -330,6 +333,11 @@ class Experiment:
         )
         self.session.studybook.judge(judgement)
         return judgement
+
+    def _known(self, judge: str) -> str:
+        """Return a judge's name as it was first written: neither spaces nor capitals make another judge."""
+        name = " ".join("".join(sign if sign.isprintable() else " " for sign in judge).split())
+        return next((said.judge for said in self.judgements if said.judge.casefold() == name.casefold()), name)
 
     def _seen(self, key: Key) -> str:
         cell = self.cell(*key)
@@ -345,7 +353,19 @@ class Experiment:
     def tally(self) -> Tally:
         """Count the judgements: one verdict for each pair of variants."""
         cells = {cell.run.id: cell.key for cell in self.cells if cell.run}
-        return tally(self.judgements, cells, self.pairs, self.votes_planned)
+        said = self.judgements
+        wider = {study for study in {each.study for each in said} if not self._holds(study)}
+        return tally(said, cells, self.pairs, self.votes_planned, wider)
+
+    def _holds(self, study: str) -> bool:
+        """Whether this study has every cell of another one: did it leave some out, its votes could be picked."""
+        if study not in self._held:
+            try:
+                other = bring_back(self.session, study)
+            except LedgerError:  # not declared here, or an input is gone: nobody knows what it had
+                return study == ""
+            self._held[study] = set(other._fingerprints) <= set(self._fingerprints)
+        return self._held[study]
 
     def ballot(self, judge: str = "") -> Ballot | None:
         """Draw the next two videos for a judge: of one seed, fewest votes first, sides at random.
@@ -356,7 +376,7 @@ class Experiment:
         runs = {cell.key: cell.run.id for cell in self.cells if cell.run and cell.video}
         votes = [each for each in standing(self.judgements) if each.kind == "vote"]
         needs_more = [(each.left, each.right) for each in self.tally().verdicts if each.p_value is None]
-        return draw(needs_more, self.seeds, runs, votes, judge.strip())
+        return draw(needs_more, self.seeds, runs, votes, self._known(judge))
 
     # --- how it is shown ----------------------------------------------------------------------------------------
 

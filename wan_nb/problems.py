@@ -7,6 +7,7 @@ nothing (FACTS §0), so this is the only check before a task exists. No I/O: med
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -339,5 +340,10 @@ def _conditions(request: VideoRequest, spec: ModelSpec) -> Iterator[Problem]:
         text = f"extra has {', '.join(known)}, which would go out unchecked in place of the field."
         yield Problem("extra", "refused", text, f"Give {known[0]}= as a field.")
     if unknown:
+        try:
+            json.dumps(dict(request.extra))
+        except (TypeError, ValueError) as error:
+            fix = "Give plain texts, numbers, lists, True or False."
+            yield Problem("extra", "refused", f"extra cannot be sent as JSON: {error}.", fix)
         text = f"{', '.join(unknown)} is sent as it is; this toolkit does not know it."
         yield Problem("extra", "warning", text, "The service ignores what it does not know.")

@@ -93,6 +93,8 @@ class VideoRequest:
     """Parameters that this toolkit does not know, sent as they are, with a warning."""
 
     def __post_init__(self) -> None:
+        if self.extra is None:
+            object.__setattr__(self, "extra", {})
         for name, kind in MEDIA_FIELDS.items():
             source = getattr(self, name)
             if source is not None:

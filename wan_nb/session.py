@@ -238,7 +238,8 @@ class Session(Desk):
                 "run.disown(); after that run.again() is safe."
             )
         takes = self.ledger.takes(request.fingerprint, self.endpoint.identity)
-        return self._submit([(request, takes + 1)], allow if changes else "all", confirm, again_of=run.id)[0]
+        allowed = (allow,) if isinstance(allow, str) else tuple(allow)
+        return self._submit([(request, takes + 1)], allowed if changes else ("all", *allowed), confirm, run.id)[0]
 
     def cancel(self, run: Run) -> RunState:
         """Call a queued run back."""

@@ -7,7 +7,8 @@ with several pairs each has to carry more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,6 +21,7 @@ def tally(
     cells: Mapping[str, tuple[str, int]],
     pairs: Sequence[tuple[str, str]],
     planned: int,
+    wider: Collection[str] = (),
 ) -> Tally:
     """Count what was said.
 
@@ -28,6 +30,8 @@ def tally(
         cells: The variant's label and the seed of each run that counts.
         pairs: Labels of the variants that are compared.
         planned: Decided votes a pair that were fixed beforehand.
+        wider: Studies with variants or seeds that are left out here: what is said there is in the rate, not in the
+            test, for whoever leaves some out afterwards picks the votes.
 
     Example:
         >>> said = [Judgement("1", 0.0, "ann", "vote", "r1", "r2", "left", planned=20)]
@@ -35,8 +39,8 @@ def tally(
         'too few votes to tell: 1 of 20'
     """
     said = list(judgements)
-    counted = [_count(said, cells, pair, planned) for pair in pairs]
-    adjusted = holm([None if v.p_value is None else max(v.p_value, v.p_seeds or 0.0) for v in counted])
+    counted = [_count(said, cells, pair, planned, wider) for pair in pairs]
+    adjusted = holm([v.p_adjusted for v in counted])
     verdicts = [_pronounce(replace(v, p_adjusted=p)) for v, p in zip(counted, adjusted, strict=True)]
     elsewhere = sum(
         1 for each in said if each.kind != "undo" and not {each.left, each.right or each.left} <= cells.keys()
@@ -72,12 +76,15 @@ class _Box:
     cells: Mapping[str, tuple[str, int]]
     pair: tuple[str, str]
     planned: int
+    wider: Collection[str]
     votes: list[Judgement]
     tested: list[Judgement] | None = None
     eligible: int = 0
     late: int = 0
     replaced: int = 0
     earlier: int = 0
+    elsewhere: int = 0
+    tests: int = 1
 
     @classmethod
     def fill(
@@ -86,9 +93,10 @@ class _Box:
         cells: Mapping[str, tuple[str, int]],
         pair: tuple[str, str],
         planned: int,
+        wider: Collection[str] = (),
     ) -> _Box:
         """Take in the votes on a pair, and close the test when its number is reached."""
-        box = cls(cells, pair, planned, [])
+        box = cls(cells, pair, planned, wider, [])
         cast: list[Judgement] = []
         undone: set[str] = set()
         for each in said:
@@ -104,6 +112,8 @@ class _Box:
             box._stand(cast, undone)
         if box.late:
             box._stand(cast, undone)
+        numbers = Counter(vote.planned for vote in cast if vote.choice != "tie" and vote.planned != planned)
+        box.tests += sum(1 for number, count in numbers.items() if count >= number > 0)
         return box
 
     def _stand(self, cast: Sequence[Judgement], undone: set[str]) -> None:
@@ -117,12 +127,10 @@ class _Box:
             newest[key] = vote
         self.votes = list(newest.values())
         self.replaced = len(valid) - len(self.votes)
-        self.earlier = sum(1 for vote in first.values() if vote.planned != self.planned)
-        counted = [
-            vote
-            for key, vote in newest.items()
-            if first[key].planned == self.planned and vote.choice in ("left", "right")
-        ]
+        self.elsewhere = sum(1 for vote in first.values() if vote.study in self.wider)
+        fit = {key for key, vote in first.items() if vote.planned == self.planned and vote.study not in self.wider}
+        self.earlier = len(first) - len(fit) - self.elsewhere
+        counted = [vote for key, vote in newest.items() if key in fit and vote.choice in ("left", "right")]
         self.eligible = len(counted)
         if self.tested is None and len(counted) >= self.planned:
             self.tested = counted[: self.planned]
@@ -144,10 +152,14 @@ class _Box:
 
 
 def _count(
-    said: Sequence[Judgement], cells: Mapping[str, tuple[str, int]], pair: tuple[str, str], planned: int
+    said: Sequence[Judgement],
+    cells: Mapping[str, tuple[str, int]],
+    pair: tuple[str, str],
+    planned: int,
+    wider: Collection[str],
 ) -> Verdict:
     """Count one pair; the verdict is pronounced when all pairs are counted."""
-    box = _Box.fill(said, cells, pair, planned)
+    box = _Box.fill(said, cells, pair, planned, wider)
     signs = [box.sign(vote) for vote in box.votes]
     wins, losses = signs.count(1), signs.count(-1)
     low, high = interval(wins, wins + losses)
@@ -176,7 +188,8 @@ def _count(
         ahead = [box.sign(vote) for vote in box.tested].count(1)
         sums = [each.wins - each.losses for each in box.split(box.tested, "seed")]
         p_value, p_seeds = even_split_p(ahead, planned), sign_flip_p(sums)
-        verdict = replace(verdict, tested_wins=ahead, p_value=p_value, p_seeds=p_seeds)
+        larger = min(1.0, box.tests * max(p_value, p_seeds))
+        verdict = replace(verdict, tested_wins=ahead, p_value=p_value, p_seeds=p_seeds, p_adjusted=larger)
     return replace(verdict, notes=tuple(_remarks(box, verdict)))
 
 
@@ -215,6 +228,8 @@ def _remarks(box: _Box, v: Verdict) -> list[str]:
     told = [
         (v.ties, f"{_some(v.ties, 'tie')} apart, in no rate and no test."),
         (box.earlier, f"{_some(box.earlier, 'vote')} from before {v.planned} was fixed: in the rate, not in the test."),
+        (box.elsewhere, f"{_some(box.elsewhere, 'vote')} from a study with more in it: in the rate, not in the test."),
+        (box.tests > 1, f"{box.tests} numbers of votes were tried: p is multiplied by that."),
         (box.late, f"{late}; the test keeps to those as they stood."),
         (box.replaced, f"{_some(box.replaced, 'vote')} replaced by the same judge's newer one."),
         (len(box.votes) - blind, f"{_some(len(box.votes) - blind, 'vote')} not blind."),

@@ -71,6 +71,8 @@ class Design:
         if not seeds:
             raise ConfigError("seed=[] names no seed; give some, such as [1, 2, 3].")
         variants = tuple(_variants(baseline, values))
+        for variant in variants:
+            _check_plain(variant)
         for first, second in itertools.combinations(variants, 2):
             if first.request.fingerprint == second.request.fingerprint:
                 raise ConfigError(
@@ -234,6 +236,19 @@ def _variants(baseline: VideoRequest, axes: Mapping[str, tuple[Any, ...]]) -> It
         yield Variant(label, changes, name or "baseline", baseline.replace(**changes))
 
 
+def _check_plain(variant: Variant) -> None:
+    """Refuse what cannot be written down, and so could not be found again."""
+    try:
+        json.dumps(variant.request.canonical(), ensure_ascii=False).encode()
+    except ConfigError:
+        raise  # a model that nobody knows says so itself
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{variant.label} ({variant.name}) cannot be written down ({error}); give a list of plain texts, numbers, "
+            "True or False."
+        ) from error
+
+
 def _common(values: Sequence[Any]) -> int:
     """Return how much of the beginning long texts share: what differs is what should be shown."""
     texts = [value for value in values if isinstance(value, str)]
@@ -250,7 +265,7 @@ def _words(value: Any, skip: int = 0) -> str:
         return "on" if value else "off"
     if isinstance(value, Media):
         return value.name
-    text = str(value)
+    text = str(value).encode(errors="replace").decode()  # half a character can be neither shown nor kept
     if skip and len(text) > skip:
         text = "…" + text[skip:]
     text = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

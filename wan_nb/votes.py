@@ -110,7 +110,7 @@ class Verdict:
     p_seeds: float | None
     """The same by seed: an exact sign-flip test of each seed's sum. Equal to `p_value` with one vote a seed."""
     p_adjusted: float | None
-    """The larger of both, adjusted for the number of pairs (Holm)."""
+    """The larger of both, adjusted for the numbers of votes that were tried, and the number of pairs (Holm)."""
     tested_wins: int | None
     """Votes for the first among those of the test; None before the planned number is reached."""
     planned: int

@@ -294,6 +294,12 @@ class RunView(W.HBox):  # type: ignore[misc]
         run, request = self.run, self.run.request
         if is_mended and self._repair:
             request = self._repair.apply(request)
+            if made := self._made(request):  # by another view of this run
+                self._trouble = {"advice": f"Made below already, as run {made.id}."}
+                self._add(RunView(made))
+                return True
+        elif not self._is_take_as_said():
+            return False
         if not self._costs_as_said(request):
             return False
         changes = {self._repair.field: request.media[self._repair.field]} if is_mended and self._repair else {}
@@ -301,6 +307,20 @@ class RunView(W.HBox):  # type: ignore[misc]
         self._trouble = {"advice": f"Made again below, as run {made.id}."}
         self._add(RunView(made))
         return True
+
+    def _made(self, request: VideoRequest) -> Run | None:
+        session = self.run.session
+        state = session.ledger.find(request.fingerprint, session.endpoint.identity)
+        return session.run(state.run_id) if state else None
+
+    def _is_take_as_said(self) -> bool:
+        """Whether no other view of this run made a take since the button named its number."""
+        state, said = self.run.state, self._takes
+        self._takes = self.run.session.ledger.takes(state.fingerprint, state.endpoint)
+        if self._takes == said:
+            return True
+        self._trouble = {"fault": f"Take {self._takes} was made meanwhile; the button says which would be the next."}
+        return False
 
     def _costs_as_said(self, request: VideoRequest) -> bool:
         """Whether a request costs what the button named; if not, the next one names what it costs."""

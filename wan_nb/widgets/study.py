@@ -139,6 +139,8 @@ class StudyView(W.VBox):  # type: ignore[misc]
 
     def _confirmed(self, _: object) -> None:
         price = _price(self.experiment.estimate)
+        if not self._asked:
+            return  # the second of two clicks
         if self._asked != price:
             self._ask(price)  # it has changed meanwhile: that is for the user to see first
         else:
