@@ -30,8 +30,11 @@ class Row:
 def as_markdown(rows: Sequence[Row], sdk: str) -> str:
     """Return the table, with where and when it was made."""
     made = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, Python {platform.python_version()}, {os.cpu_count()} cores"
+    load = f"load {os.getloadavg()[2]:.1f} over its last quarter of an hour"  # other work makes times longer
     head = ["", f"| | wan_nb | dashscope {sdk} |", "| --- | --- | --- |"]
-    return "\n".join([BEGIN, *head, *map(str, rows), "", f"*Measured by `python -m tests.bench`, {made}.*", END])
+    return "\n".join(
+        [BEGIN, *head, *map(str, rows), "", f"*Measured by `python -m tests.bench`, {made}, {load}.*", END]
+    )
 
 
 def write(table: str, path: Path) -> None:
