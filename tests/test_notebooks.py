@@ -62,13 +62,14 @@ _EXECUTED: dict[Path, Any] = {}
 
 
 def told(cell: Any) -> list[tuple[str, ...]]:
-    """Return what a cell's outputs are, and their text without what varies."""
+    """Return what a cell's outputs are, and their text without what varies; of cells tagged ``varies``, no text."""
     found = []
     for output in cell.outputs:
         data = output.get("data", {})
         text = data.get("text/markdown") or data.get("text/plain") or output.get("text") or output.get("traceback", "")
+        text = "" if "varies" in cell.metadata.get("tags", []) else functools.reduce(_settle, VARIES, "".join(text))
         if output.get("name") != "stderr":
-            found.append((output.output_type, *sorted(data), functools.reduce(_settle, VARIES, "".join(text))))
+            found.append((output.output_type, *sorted(data), text))
     return found
 
 
