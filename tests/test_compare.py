@@ -560,3 +560,27 @@ def test_again_of_what_has_no_published_price(paid: tuple[Simulator, Path], base
         with pytest.raises(BudgetError, match="allow='price'"):
             run.again()
         assert run.again(allow="price").state.take == 2
+
+
+def test_a_card_names_no_file_of_this_machine(session: wan.Session, baseline: wan.VideoRequest, picture: Path) -> None:
+    """It may come from anybody: what it names is found by its hash, never by a path, and never by a pattern."""
+    card = session.compare(baseline, prompt=PROMPTS).to_card()
+    for reference in (str(picture), "sha256:*", "sha256:../../frame", "file:///frame.png"):
+        card["definition"]["baseline"]["first_frame"]["reference"] = reference
+        with pytest.raises(ConfigError, match="a hash or an https address is allowed"):
+            session.compare_from(card)
+
+
+@pytest.mark.parametrize("part", ["inputs", "definition", "study"])
+def test_a_card_with_a_hole_is_said_to_be_damaged(session: wan.Session, baseline: wan.VideoRequest, part: str) -> None:
+    card = session.compare(baseline, prompt=PROMPTS).to_card()
+    for hole in (1, [1], [{}], {"axes": [1], "baseline": card["definition"]["baseline"], "seeds": [1]}):
+        with pytest.raises(ConfigError, match="damaged"):
+            session.compare_from({**card, part: hole})
+
+
+def test_where_nothing_can_be_written_is_a_line(session: wan.Session, baseline: wan.VideoRequest) -> None:
+    study = session.compare(baseline, prompt=PROMPTS)
+    for write in (study.to_csv, study.to_json, study.to_html):
+        with pytest.raises(ConfigError, match=r"x\.out cannot be written: No such file or directory; choose another"):
+            write("nowhere/x.out")

@@ -59,6 +59,20 @@ def test_videos_that_do_not_fit_are_linked_on_request(study: Experiment, tmp_pat
         study.to_html(tmp_path / "nowhere" / "study.html")
 
 
+def test_a_video_that_was_removed_is_said(study: Experiment, tmp_path: Path) -> None:
+    video = study.videos["A", 2]
+    kept = video.path.read_bytes()
+    video.path.unlink()
+    try:
+        for link in (False, True):
+            text = study.to_html(tmp_path / "study.html", link=link).read_text(encoding="utf-8")
+            assert text.count("its file is gone") == 1
+        assert len(list((tmp_path / "study_files").glob("*.mp4"))) == 3
+        assert study.contact_sheet().width == 1400
+    finally:
+        video.path.write_bytes(kept)
+
+
 @pytest.mark.browser
 @pytest.mark.xdist_group("browser")
 @pytest.mark.parametrize("link", [False, True])

@@ -178,3 +178,18 @@ def test_shown_in_a_notebook_as_view_and_twin(done: Experiment, monkeypatch: pyt
     done._ipython_display_()
     assert isinstance(shown[0], StudyView)
     assert shown[1]["text/html"].startswith("<details data-wan-twin>")
+
+
+def test_a_press_after_the_session_was_closed_says_so(tmp_path: Path, picture: Path) -> None:
+    """A front end hides what a callback raises, and the worker that paints it is gone."""
+    with wan.simulated(tmp_path / "runs", speed=2000, scenario=SMALL) as session:
+        base = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+        study = session.compare(base, prompt=PROMPTS).submit().wait(timeout_s=60)
+        view, judge = StudyView(study), study.judge("Ann")
+        told: list[Any] = []
+        view._player.send = lambda message, *_: told.append(message)  # type: ignore[method-assign]
+    view._submit.click()
+    judge._buttons["left"].click()
+    view._player.deliver(0)
+    for trouble in (view._trouble.value, judge._trouble.value, told[0]["why"]):
+        assert "this session is closed" in trouble

@@ -7,6 +7,7 @@ address, no path of this machine, no picture.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 KIND, FORMAT = "wan_nb study card", 1
 """What a card says that it is; a change that older versions cannot read is a new number."""
+
+_REFERENCE = re.compile(r"sha256:[0-9a-f]{64}|https?://.+|oss://.+")
 
 CELL_COLUMNS = (
     *("study", "variant", "changes", "seed", "state", "actual_prompt", "sha256"),
@@ -152,8 +155,10 @@ def _version() -> str:
 
 def write_card(study: Experiment, path: str | Path) -> Path:
     """Write the card as JSON and return its path."""
+    text = json.dumps(card(study), indent=1, ensure_ascii=False, default=str) + "\n"
     target = Path(path).expanduser()
-    target.write_text(json.dumps(card(study), indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+    with tables.writing(target):
+        target.write_text(text, encoding="utf-8")
     return target
 
 
@@ -182,10 +187,11 @@ def read_card(
         raise ConfigError(f"this is no study's card; study.to_json('card.json') writes one with kind {KIND!r}.")
     if given.get("format") != FORMAT:
         raise ConfigError(f"this card is of format {given.get('format')!r}, and {FORMAT} can be read; update wan_nb.")
-    kinds: dict[str, Kind] = {f"sha256:{each['sha256']}": each["kind"] for each in given["inputs"]}
     paths = [Path(path).expanduser() for path in files]
 
     def found(reference: str, name: str) -> Any:
+        if not _REFERENCE.fullmatch(reference):  # a card may come from anybody: it must not name a file of this machine
+            raise ConfigError(f"the card names {name!r} by {reference!r}; a hash or an https address is allowed.")
         try:
             return find(reference, name)
         except LedgerError:
@@ -199,8 +205,10 @@ def read_card(
         )
 
     try:
-        return Design.from_record(given["definition"], found), given["study"]["name"], given["study"]["votes"]
-    except (KeyError, TypeError) as error:
+        kinds: dict[str, Kind] = {f"sha256:{each['sha256']}": each["kind"] for each in given["inputs"]}
+        name, votes = str(given["study"]["name"] or ""), given["study"]["votes"]
+        return Design.from_record(given["definition"], found), name, votes
+    except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"this card is damaged ({error!r}); write it anew with study.to_json('card.json')."
         ) from error

@@ -375,7 +375,11 @@ class Session(Desk):
 
     def later(self, function: Any, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a blocking function on a worker thread; returns at once. What a widget callback calls."""
-        return self.engine.later(function, *args, **kwargs)
+        try:
+            return self.engine.later(function, *args, **kwargs)
+        except RuntimeError:
+            self._check_open()  # a press after the end: say why nothing comes of it
+            raise
 
     def _handle(self, state: RunState, *, existed: bool | None = None, request: VideoRequest | None = None) -> Run:
         run = self._runs.get(state.run_id)

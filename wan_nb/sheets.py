@@ -85,6 +85,8 @@ def _shot(cell: Cell) -> Shot:
     made = cell.video
     if made is None:
         return Shot(f"seed {cell.seed}", None, cell.state)
+    if not made.path.is_file():
+        return Shot(f"seed {cell.seed}", None, "its file is gone")
     return Shot(f"seed {cell.seed} · {made.size} · {made.duration_s:.1f} s", made.path)
 
 

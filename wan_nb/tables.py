@@ -5,11 +5,14 @@ This module knows nothing of what stands in the rows.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from wan_nb.errors import ConfigError
 
 _SHORT = ";white-space:nowrap"
 
@@ -72,11 +75,26 @@ def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[s
     A text that a spreadsheet would run as a formula gets an apostrophe in front.
     """
     target = Path(path).expanduser()
-    with target.open("w", newline="", encoding="utf-8-sig") as file:
+    with writing(target), target.open("w", newline="", encoding="utf-8-sig") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows({name: _harmless(cell) for name, cell in each.items()} for each in rows)
     return target
+
+
+@contextlib.contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Say in a line why a file that somebody takes away cannot be written.
+
+    Raises:
+        ConfigError: If it cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"{target.name} cannot be written: {error.strerror or error}; choose another place."
+        ) from error
 
 
 def _harmless(cell: Any) -> Any:

@@ -198,14 +198,13 @@ def write_page(
             f"link=True) puts them into a folder beside it, to_html(path, budget_bytes={total}) all the same inside."
         )
     folder = path.with_name(f"{path.stem}_files")
-    try:
+    text = page_html(experiment, folder=folder.name if link else "")
+    with tables.writing(path):
         if link:
             folder.mkdir(exist_ok=True)
             for run_id, each in videos.items():
                 shutil.copyfile(each.path, folder / f"{run_id}.mp4")
-        path.write_text(page_html(experiment, folder=folder.name if link else ""), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path.name} cannot be written: {error.strerror or error}; choose another place.") from error
+        path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -257,10 +256,12 @@ def _safe(value: Any) -> str:
 
 def _study(experiment: Experiment, cells: Sequence[Cell], folder: str) -> dict[str, Any]:
     """Return what the page's player shows, by seed."""
-    shown = []
+    shown, there = [], _videos(cells)
     for seed in experiment.seeds:
         clips = [clip_of(cell) for cell in cells if cell.seed == seed]
         for clip in clips:
+            if clip["ready"] and clip["key"] not in there:
+                clip |= {"ready": False, "word": "its file is gone"}
             if folder and clip["ready"]:
                 clip["src"] = f"{folder}/{clip['key']}.mp4"
         if any(clip["ready"] for clip in clips):
@@ -280,7 +281,8 @@ def clip_of(cell: Cell, *, poster: str = "") -> dict[str, Any]:
 
 
 def _videos(cells: Sequence[Cell]) -> dict[str, Video]:
-    return {cell.run.id: made for cell in cells if cell.run and (made := cell.video)}
+    """Return the videos whose files are there; older ones may have been removed."""
+    return {cell.run.id: made for cell in cells if cell.run and (made := cell.video) and made.path.is_file()}
 
 
 def _stored(run_id: str, made: Video) -> str:

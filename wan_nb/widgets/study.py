@@ -74,7 +74,7 @@ class StudyView(W.VBox):  # type: ignore[misc]
 
     def _guarded(self, function: Callable[[Any], Any]) -> Callable[..., object]:
         """Return a callback that is handed over to a worker: no click waits for the journal."""
-        return lambda event: self._later(guarded(function, self.fault), event)
+        return guarded(lambda event: self._later(guarded(function, self.fault), event), self.fault)
 
     def _bytes(self, index: int) -> bytes:
         made = self._shown[index].video
@@ -226,7 +226,7 @@ class JudgeView(W.VBox):  # type: ignore[misc]
         return made
 
     def _hand_over(self, function: Callable[[], Any]) -> None:
-        self._later(guarded(function, self.fault))
+        guarded(self._later, self.fault)(guarded(function, self.fault))
 
     def _do(self, name: str) -> None:
         self._hand_over(partial(self._act, name, self._ballot))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,8 @@ class Player(anywidget.AnyWidget):
 
     def deliver(self, index: int) -> None:
         """Send the bytes of a clip without being asked: a kernel that is busy with a cell hears no question."""
-        self._later(guarded(self._send_bytes, lambda error: self._refuse(index, error)), index)
+        refuse = partial(self._refuse, index)
+        guarded(self._later, refuse)(guarded(self._send_bytes, refuse), index)
 
     def _hear(self, _: object, content: dict[str, Any], __: object) -> None:
         if content.get("want") == "bytes":
