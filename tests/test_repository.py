@@ -229,7 +229,7 @@ def test_dependencies_are_those_we_chose() -> None:
     names = {re.split(r"[<>=\[]", each)[0] for each in project["dependencies"]}
     assert names == {
         "ipywidgets", "httpx", "nest-asyncio", "pillow", "matplotlib", "numpy", "scipy", "av", "anywidget",
-        "starlette", "uvicorn", "python-multipart",
+        "starlette", "uvicorn", "python-multipart", "sniffio",
     }  # fmt: skip
 
 

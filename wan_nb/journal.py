@@ -57,7 +57,17 @@ def _m003_studies(db: sqlite3.Connection) -> None:
     )
 
 
-_MIGRATIONS = (_m001_initial, _m002_marks, _m003_studies)
+TASK_OF = "CASE WHEN json_valid(data) THEN json_extract(data, '$.task_id') END"
+"""The task of a record, as an index has it; a damaged row has none."""
+
+
+def _m004_lookups(db: sqlite3.Connection) -> None:
+    """Find a task's run and the last runs of a kind without reading all: every submission asks both."""
+    db.execute(f"CREATE INDEX records_by_task ON records ({TASK_OF}) WHERE kind IN ('submitted', 'adopted')")
+    db.execute("CREATE INDEX runs_by_kind ON runs (endpoint, model, tier, seconds, created_at)")
+
+
+_MIGRATIONS = (_m001_initial, _m002_marks, _m003_studies, _m004_lookups)
 _COLUMNS = {
     "runs": ("run_id", "fingerprint", "endpoint", "take", "model", "tier", "seconds", "created_at", "request"),
     "studies": ("study_id", "at", "name", "votes", "definition"),

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wan_nb.errors import BudgetError, LedgerError
-from wan_nb.journal import Journal, read_data
+from wan_nb.journal import TASK_OF, Journal, read_data
 from wan_nb.pricing import Money
 from wan_nb.record import Record, RunPhase, RunState, fold
 
@@ -196,8 +196,7 @@ class Ledger(Journal):
         """Return the run that has a task, empty where none has."""
         with self._lock:
             row = self._db.execute(
-                "SELECT run_id FROM records WHERE kind IN ('submitted', 'adopted')"
-                " AND json_extract(data, '$.task_id') = ?",
+                f"SELECT run_id FROM records WHERE kind IN ('submitted', 'adopted') AND {TASK_OF} = ?",  # noqa: S608 - ours
                 (task_id,),
             ).fetchone()
             return row["run_id"] if row else ""
@@ -393,9 +392,10 @@ class Ledger(Journal):
         """Return how many service seconds the last runs of a kind took, newest first."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT r.data FROM records r JOIN runs USING (run_id) WHERE endpoint=? AND model=? AND tier=? AND"
-                " seconds=? AND kind='observed' AND json_extract(r.data, '$.took_s') IS NOT NULL"
-                " ORDER BY r.seq DESC LIMIT ?",
+                # CROSS JOIN keeps this order: the newest runs of the kind by their index, until there are enough
+                "SELECT r.data FROM runs CROSS JOIN records r USING (run_id) WHERE endpoint=? AND model=? AND tier=?"
+                " AND seconds=? AND kind='observed' AND json_valid(r.data) AND json_extract(r.data, '$.took_s')"
+                " IS NOT NULL ORDER BY created_at DESC LIMIT ?",
                 (endpoint, model, tier, seconds, limit),
             ).fetchall()
         return [float(json.loads(row["data"])["took_s"]) for row in rows]
