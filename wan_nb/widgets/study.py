@@ -206,7 +206,10 @@ class JudgeView(W.VBox):  # type: ignore[misc]
         guarded(self._next, self.fault)()
 
     def __repr__(self) -> str:
-        return f"{self.experiment!r}: judging{f' by {self._judge.value}' if self._judge.value else ''}"
+        by = (
+            f" by {self._judge.value}" if self._judge.value else ""
+        )  # no names and no votes: it stands on the page, too
+        return f"JudgeView({page.title(self.experiment)}{by})"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Add what stays where no kernel is."""
