@@ -207,7 +207,7 @@ def copy_portrait(lab: Lab) -> Path:
 def new_page(chromium: Any, *, width: int = 1280, height: int = 1000) -> Any:
     """Open an empty page with its own cookies and storage."""
     opened = chromium.new_context(viewport={"width": width, "height": height}).new_page()
-    opened.set_default_timeout(20_000)
+    opened.set_default_timeout(45_000)
     return opened
 
 
