@@ -77,7 +77,7 @@ def test_a_video_that_was_removed_is_said(study: Experiment, tmp_path: Path) -> 
 @pytest.mark.xdist_group("browser")
 @pytest.mark.parametrize("link", [False, True])
 def test_it_plays_from_disk_with_the_network_off(study: Experiment, chromium: Any, tmp_path: Path, link: bool) -> None:
-    path = study.to_html(tmp_path / "study.html", link=link)
+    path = study.to_html(tmp_path / "cats #1? 50%41 <é>.html", link=link)
     page = new_page(chromium, width=700)
     try:
         asked: list[str] = []

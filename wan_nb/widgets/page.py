@@ -18,6 +18,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from wan_nb import tables
 from wan_nb.content import amount
@@ -263,7 +264,7 @@ def _study(experiment: Experiment, cells: Sequence[Cell], folder: str) -> dict[s
             if clip["ready"] and clip["key"] not in there:
                 clip |= {"ready": False, "word": "its file is gone"}
             if folder and clip["ready"]:
-                clip["src"] = f"{folder}/{clip['key']}.mp4"
+                clip["src"] = f"{quote(folder)}/{clip['key']}.mp4"
         if any(clip["ready"] for clip in clips):
             shown.append({"name": f"seed {seed}", "clips": clips})
     return {"seeds": shown}
