@@ -584,3 +584,26 @@ def test_where_nothing_can_be_written_is_a_line(session: wan.Session, baseline: 
     for write in (study.to_csv, study.to_json, study.to_html):
         with pytest.raises(ConfigError, match=r"x\.out cannot be written: No such file or directory; choose another"):
             write("nowhere/x.out")
+
+
+def test_what_people_say_is_kept_as_text(session: wan.Session, baseline: wan.VideoRequest) -> None:
+    """A number for a note must not stop every page that shows it, nor half a character the vote."""
+    study = session.compare(baseline, prompt=PROMPTS, name=None)  # type: ignore[arg-type]
+    pretend(session, study)
+    study.vote(("A", 1), ("B", 1), "left", judge=None, note=5)  # type: ignore[arg-type]
+    study.vote(["A", 1], ("B", 1), "left", judge="half \ud83d", note="\ud83d")  # type: ignore[arg-type]
+    assert [(each.judge, each.note) for each in study.judgements] == [("", "5"), ("half ?", "?")]
+    for wrong in ("A1", ("A",), "A", None):
+        with pytest.raises(ConfigError, match="a label and a seed do"):
+            study.rate(wrong, 3)  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match="a label and a seed do"):
+            study.vote(("A", 1), wrong, "tie")  # type: ignore[arg-type]
+    assert len(study.judgements) == 2
+
+
+def test_orders_that_are_none(session: wan.Session, baseline: wan.VideoRequest) -> None:
+    with pytest.raises(ConfigError, match=r"pairs of a request and its take"):
+        session.submit_all([baseline])  # type: ignore[list-item]
+    with pytest.raises(ConfigError, match="is not a take"):
+        session.submit_all([(baseline, 2**70)])
+    assert not session.runs()

@@ -193,3 +193,10 @@ def test_a_press_after_the_session_was_closed_says_so(tmp_path: Path, picture: P
     view._player.deliver(0)
     for trouble in (view._trouble.value, judge._trouble.value, told[0]["why"]):
         assert "this session is closed" in trouble
+
+
+def test_a_tally_of_many_pairs_stays_out_of_the_state(opened: wan.Session, picture: Path) -> None:
+    base = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P", negative_prompt="many")
+    study = opened.compare(base, prompt=[f"Cat {number}" for number in range(25)])
+    assert len(study.tally()._repr_html_()) > 64_000
+    assert "300 pairs" in view_module.tally_html(study)

@@ -28,7 +28,7 @@ from wan_nb.run import Run, gather
 from wan_nb.studies import StudyRow
 from wan_nb.tally import standing, tally
 from wan_nb.variants import Design, Variant, after_the_runs
-from wan_nb.votes import Judgement, Tally
+from wan_nb.votes import Judgement, Tally, plain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -300,10 +300,10 @@ class Experiment:
         """
         if choice not in ("left", "tie", "right"):
             raise ConfigError(f"choice={choice!r} is none; 'left', 'tie' or 'right' is.")
-        if left[0] == right[0] or left[1] != right[1]:
+        if self.cell(*_key(left)).key[0] == self.cell(*_key(right)).key[0] or left[1] != right[1]:
             raise ConfigError(f"{left} and {right}: compare two variants with the same seed.")
         runs = {"left": self._seen(left), "right": self._seen(right)}
-        return self._judge("vote", judge=judge, note=note, choice=choice, is_blind=is_blind, **runs)
+        return self._judge("vote", judge=judge, note=plain(note), choice=choice, is_blind=bool(is_blind), **runs)
 
     def rate(self, cell: Key, stars: int, *, judge: str = "", note: str = "") -> Judgement:
         """Give a video one to five stars; the same judge's newer rating counts.
@@ -313,7 +313,7 @@ class Experiment:
         """
         if stars not in (1, 2, 3, 4, 5) or isinstance(stars, bool):
             raise ConfigError(f"stars={stars!r} is no rating; whole numbers from 1 to 5 are.")
-        return self._judge("rating", judge=judge, note=note, stars=stars, left=self._seen(cell))
+        return self._judge("rating", judge=judge, note=plain(note), stars=int(stars), left=self._seen(cell))
 
     def undo(self, judge: str = "") -> Judgement | None:
         """Take back a judge's last word that still stands; None where there is none. It stays on record."""
@@ -336,11 +336,11 @@ class Experiment:
 
     def _known(self, judge: str) -> str:
         """Return a judge's name as it was first written: neither spaces nor capitals make another judge."""
-        name = " ".join("".join(sign if sign.isprintable() else " " for sign in judge).split())
+        name = " ".join("".join(sign if sign.isprintable() else " " for sign in plain(judge)).split())
         return next((said.judge for said in self.judgements if said.judge.casefold() == name.casefold()), name)
 
     def _seen(self, key: Key) -> str:
-        cell = self.cell(*key)
+        cell = self.cell(*_key(key))
         if cell.video is None or cell.run is None:
             raise ConfigError(f"{cell} has no video to judge: it is {cell.state}.")
         return cell.run.id
@@ -452,17 +452,23 @@ class Experiment:
         study.show(self)
 
 
+def _key(given: Any) -> Key:
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise ConfigError(f"{given!r} names no video of a study; a label and a seed do, as in ('A', 1).")
+    return given[0], given[1]
+
+
 def declare(session: Session, design: Design, *, name: str = "", votes: int | None = None) -> Experiment:
     """Write a comparison down and return it; what `session.compare` does."""
-    if votes is not None and (not isinstance(votes, int) or isinstance(votes, bool) or votes < 1):
-        raise ConfigError(f"votes={votes!r} is no number of votes; whole numbers from 1 are.")
+    if votes is not None and (not isinstance(votes, int) or isinstance(votes, bool) or not 1 <= votes <= 10**6):
+        raise ConfigError(f"votes={votes!r} is no number of votes; whole numbers from 1 to 1000000 are.")
     for request in (design.baseline, *(variant.request for variant in design.variants)):
         for field, medium in request.media.items():
             if medium.error:
                 raise MediaError(f"{field} {medium.name!r} {medium.error}")
         session.keep(request)
     row = session.studybook.declare(
-        design.id, design.to_record(), at=session.clock.now(), name=name.strip(), votes=votes, default=VOTES
+        design.id, design.to_record(), at=session.clock.now(), name=plain(name).strip(), votes=votes, default=VOTES
     )
     return Experiment(session, design, row)
 

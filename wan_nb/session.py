@@ -161,6 +161,8 @@ class Session(Desk):
             RequestError: If one of them must be held back; nothing was sent.
             BudgetError: If the budget does not cover all of them, or they were not confirmed; nothing was sent.
         """
+        if any(not isinstance(order, tuple | list) or len(order) != 2 for order in orders):
+            raise ConfigError("submit_all takes pairs of a request and its take, such as [(request, 1), (other, 1)].")
         return Runs(self._submit(orders, allow, confirm))
 
     def _submit(
@@ -179,7 +181,7 @@ class Session(Desk):
                 raise ConfigError(
                     f"{request!r} is not a request; make one with wan.VideoRequest(model, first_frame=…)."
                 )
-            if not isinstance(take, int) or take < 1:
+            if not isinstance(take, int) or not 1 <= take <= 10**6:
                 raise ConfigError(f"take={take!r} is not a take; it is 1, 2, 3 …")
             request.check(self.place, allow=allowed)
         if not confirm:

@@ -15,6 +15,16 @@ Choice = Literal["left", "tie", "right"]
 Kind = Literal["vote", "rating", "undo"]
 
 
+def plain(text: object) -> str:
+    """Return what somebody wrote as text that can be kept and shown; nothing at all is an empty one.
+
+    Example:
+        >>> plain(None), plain(5), plain("half \\ud83d")
+        ('', '5', 'half ?')
+    """
+    return "" if text is None else str(text).encode(errors="replace").decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """One thing that somebody said of one or two videos."""

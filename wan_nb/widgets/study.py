@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 POSTERS_CHARS = 54_000
 """Characters of all pictures in a player's state: no trait passes 64 KB."""
 
+TALLY_BYTES = 60_000
+"""The longest tally in widget state; the same reason."""
+
 KEYS = {"a": "left", "s": "tie", "d": "right", "n": "skip", "u": "undo"}
 """Keys of a judge, and the buttons that they press."""
 
@@ -93,7 +96,7 @@ class StudyView(W.VBox):  # type: ignore[misc]
             self._say_price(estimate)
             self._shown = [cell for cell in cells if cell.seed == self._seed.value]
             self._player.clips = [page.clip_of(cell, poster=self._poster(cell)) for cell in self._shown]
-            self._votes.value = study.tally()._repr_html_() if study.judgements else (
+            self._votes.value = tally_html(study) if study.judgements else (
                 f'<div class="wan-note">No votes yet: <code>study.judge("your name")</code> shows two at a time, '
                 f"names hidden; {study.votes_planned} votes on each pair are planned.</div>"
             )  # fmt: skip
@@ -312,11 +315,19 @@ class JudgeView(W.VBox):  # type: ignore[misc]
             if is_full
             else "You have judged every two videos that are there: thank you. Another judge may go on."
         )
-        return f'<div class="wan-over"><b>{escape(said)}</b></div>{study.tally()._repr_html_()}'
+        return f'<div class="wan-over"><b>{escape(said)}</b></div>{tally_html(study)}'
 
     def fault(self, error: BaseException) -> None:
         """Show an exception, until the user does something else."""
         self._trouble.value = fault_html(error)
+
+
+def tally_html(experiment: Experiment) -> str:
+    """Return the tally, or where to find it when it is too long for a widget's state."""
+    text = experiment.tally()._repr_html_()
+    if len(text.encode()) <= TALLY_BYTES:
+        return text
+    return f'<div class="wan-note">{len(experiment.pairs)} pairs: <code>study.tally()</code> shows them all.</div>'
 
 
 def show(experiment: Experiment) -> None:
