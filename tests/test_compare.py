@@ -607,3 +607,20 @@ def test_orders_that_are_none(session: wan.Session, baseline: wan.VideoRequest) 
     with pytest.raises(ConfigError, match="is not a take"):
         session.submit_all([(baseline, 2**70)])
     assert not session.runs()
+
+
+def test_what_another_kernel_did_is_seen(tmp_path: Path, baseline: wan.VideoRequest) -> None:
+    """A run that was looked at while it was only planned does not stay so when somebody else sent it."""
+    with Simulator(tmp_path / "service", clock=Clock(speed=SPEED), scenario=SMALL) as service:
+        first, second = (Session(endpoint(service.base_url), tmp_path / "runs", clock=Clock(speed=SPEED)) for _ in "ab")
+        with first, second:
+            mine, other = (each.compare(baseline, prompt=PROMPTS) for each in (first, second))
+            for cell in mine.cells:
+                first.ledger.plan(first._planner.plan(cell.request, 1, ()))
+            assert {cell.state for cell in other.cells} == {"waiting to be sent"} and other.estimate.missing == 2
+            seen: list[RunState] = []
+            end = second.runs()[0].observe(seen.append)
+            pretend(first, mine)
+            assert {run.state.phase for run in second.runs()} == {RunPhase.SAVED}
+            assert len(other.videos) == 2 and other.estimate.missing == 0 and len(seen) == 1
+            end()

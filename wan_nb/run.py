@@ -129,6 +129,14 @@ class Run:
         self._onlookers.tell(state)
         self.session.tell(self)
 
+    def _catch_up(self) -> None:
+        """Take what the journal says now; read while nobody can publish, so that nothing newer is overwritten."""
+        with self._changed:
+            self._state = self.session.ledger.state(self.id)
+            self._changed.notify_all()
+        self._onlookers.tell(self._state)
+        self.session.tell(self)
+
     def _is_over(self) -> bool:
         state = self._state
         if state.phase.is_terminal or state.unwatched or self.session.is_closed:

@@ -387,6 +387,8 @@ class Session(Desk):
         run = self._runs.get(state.run_id)
         if run is None:
             run = self._runs[state.run_id] = Run(self, state, request=request)
+        elif run.state != state:
+            run._catch_up()  # another kernel works in this folder, too
         if existed is not None:
             run.existed = existed
         return run
