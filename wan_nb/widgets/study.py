@@ -209,10 +209,7 @@ class JudgeView(W.VBox):  # type: ignore[misc]
         guarded(self._next, self.fault)()
 
     def __repr__(self) -> str:
-        by = (
-            f" by {self._judge.value}" if self._judge.value else ""
-        )  # no names and no votes: it stands on the page, too
-        return f"JudgeView({page.title(self.experiment)}{by})"
+        return f"{self.experiment!r}: judging{f' by {self._judge.value}' if self._judge.value else ''}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Add what stays where no kernel is."""
