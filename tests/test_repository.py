@@ -260,6 +260,16 @@ def test_nothing_that_must_not_be_committed() -> None:
         assert not re.search(hosts, text), path
 
 
+def test_the_readme_is_a_map_of_the_house() -> None:
+    """Every room has its place in the table, and none that is gone; every file it points to is there."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = [line.split("|")[1] for line in text.split("| rooms of")[1].split("\n\n")[0].splitlines()[2:]]
+    named = re.findall(r"`(\w+)/?`", " ".join(table))
+    assert sorted(named) == sorted({room(path) for path in MODULES} - {"__init__"})
+    for target in re.findall(r'\]\(([^)#:]+)\)|src="([^"]+)"', text):
+        assert (ROOT / "".join(target)).is_file(), target
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.name)
 def test_notebooks_are_whole(path: Path) -> None:
     """Executed top to bottom or not at all; no widget state, no key, nothing large, no path of a machine."""
