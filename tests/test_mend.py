@@ -36,7 +36,6 @@ def test_a_crop_is_a_slice() -> None:
     assert mended.size == Size(27, 36)
     assert np.array_equal(array(mended), np.asarray(picture)[:, 37:])
     assert mended.record.box == (37, 0, 64, 36)
-    assert mended.record.lost_percent == pytest.approx(100 * (1 - 27 / 64))
     assert str(mended.record) == "crop: kept 27×36 of 64×36 from (37, 0); 57.8 % of the area lost"
     assert array(crop(picture, size="10x7")).shape == (7, 10, 3)
 
@@ -54,7 +53,6 @@ def test_padding_leaves_the_picture_as_it_is() -> None:
         assert mended.size == Size(66, 88)
         left, top, right, bottom = mended.record.box or (0, 0, 0, 0)
         assert np.array_equal(array(mended)[top:bottom, left:right], np.asarray(picture))
-        assert mended.record.added_percent == pytest.approx(100 * (1 - 64 * 36 / (66 * 88)))
         assert fill in str(mended.record)
     assert array(pad(picture, ratio="3:4", fill="#204060"))[0, 0].tolist() == [0x20, 0x40, 0x60]
 

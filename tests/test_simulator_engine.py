@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wan_nb.advice import explain
 from wan_nb.catalog import MODELS
 from wan_nb.simulator import SCENARIOS, Fault, Limits, Scenario, engine, intake, oss
 from wan_nb.simulator.engine import Medium, Reply, Task, View
@@ -497,5 +498,14 @@ def test_the_first_fault_that_meets_a_call_wins() -> None:
 
 def test_named_scenarios() -> None:
     assert all(Scenario.named(name) is scenario for name, scenario in SCENARIOS.items())
+
     with pytest.raises(ValueError, match="there are plain, throttled"):
         Scenario.named("perfect")
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_scenario_has_its_advice(name: str) -> None:
+    """A code that users meet in class is one that they are told what to do about (storage's answers are not shown)."""
+    for fault in SCENARIOS[name].faults:
+        told = explain(fault.code, fault.message).what_happened
+        assert fault.at == "download" or told != explain("NoSourceNamesThis").what_happened, fault.code

@@ -1,7 +1,8 @@
 """What an error code of the service means and what to do about it: one row each (FACTS §6).
 
 The most specific row wins: a code with a text before the code alone. What is "likely" is the vendor's own
-explanation, or what live calls showed; a code that no source names says so.
+explanation, or what live calls showed; a code that no source names says so. A new row goes before the wider ones that
+would take its code; tests hold that every code the simulator's scenarios answer with has a row.
 """
 
 from __future__ import annotations

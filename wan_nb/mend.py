@@ -42,16 +42,6 @@ class Mending:
     small_after: bytes = field(default=b"", repr=False, compare=False)
     """JPEG for showing."""
 
-    @property
-    def lost_percent(self) -> float:
-        """Share of the old picture's area that is gone; 0 unless it was cropped."""
-        return 100 * (1 - self.after.area / self.before.area) if self.action == "crop" else 0.0
-
-    @property
-    def added_percent(self) -> float:
-        """Share of the new picture's area that is padding; 0 unless it was padded."""
-        return 100 * (1 - self.before.area / self.after.area) if self.action == "pad" else 0.0
-
     def __str__(self) -> str:
         return f"{self.action}: {self.text}"
 

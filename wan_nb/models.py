@@ -1,4 +1,10 @@
-"""The models as data: one row each, every fact with its source. A new model is one more row."""
+"""The models as data: one row each, every fact with its source.
+
+A new model is one more row in `ROWS`: the form, the checks, the body and the simulator follow it, and the row's own
+tests are in tests/test_catalog.py. Two things lie elsewhere: its price (`wan_nb.pricing`; without one it shows as not
+published, and a session with a budget holds it back), and, for a generation whose `usage` or body has a new shape,
+the simulator's `intake.py`, which shares no code with the client.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +38,7 @@ SOURCES: Mapping[str, str] = {
     "LAOZHANG": "a reseller's page (Oct 2026)",
     "W3-DIALECT": "notes on Wan 3.0 (Sep 4 2026)",
 }
-"""What the keys in every `source` field stand for."""
+"""What the keys in every `source` field stand for; ``FACTS §n`` in docstrings is a digest of them, by the makers."""
 
 _FIRST = frozenset({"first_frame"})
 _FIRST_AUDIO = frozenset({"first_frame", "driving_audio"})

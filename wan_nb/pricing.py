@@ -130,8 +130,6 @@ class Estimate:
     """List price of one second."""
     source: str
     """Where the price stands, and of when."""
-    free_quota_s: int = 0
-    """Seconds that a new account may have free for this model; whether any are left only the console knows."""
 
     def __str__(self) -> str:
         if self.money is None:
@@ -174,8 +172,7 @@ def estimate(model: str, *, region: str, tier: str, seconds: int, silent: bool =
         if price is None:
             continue
         each = Decimal(price)
-        quota = FREE_QUOTA["2.1" if "2.1" in model else ""] if region in ("beijing", "singapore") else 0
-        return Estimate(Money(each * seconds, currency), seconds, each, source, quota)
+        return Estimate(Money(each * seconds, currency), seconds, each, source)
     return Estimate(None, seconds, None, f"{model} at {tier} in {region or 'this region'}")
 
 

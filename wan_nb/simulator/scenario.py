@@ -1,8 +1,10 @@
 """What the simulated service is like on a given day: timing, limits, sizes and faults, as data only.
 
 A *scenario* never acts. The engine reads timing, sizes and limits from it, the server looks up which *fault* meets
-which call. Seconds are service seconds (a clock at speed 60 makes them 60 times shorter), except `life_s` and
-`upload_life_s`, which are seconds of the machine: results live as long as a class needs them.
+which call. A new scenario is a row in `SCENARIOS`; the advice for its error code is a row in `wan_nb.advice`, and its
+end in the form one in tests/test_browser_faults.py. A new *kind* of fault acts in `service.py`. Seconds are service
+seconds (a clock at speed 60 makes them 60 times shorter), except `life_s` and `upload_life_s`, which are seconds of
+the machine: results live as long as a class needs them.
 """
 
 from __future__ import annotations
@@ -96,8 +98,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class SizeRule:
-    """How the ideal sides (tier's area, picture's shape) become whole pixels. Written here anew on purpose: see DESIGN
-    §4."""
+    """How the ideal sides (tier's area, picture's shape) become whole pixels.
+
+    Written here anew on purpose: a witness that shared the client's arithmetic would share its mistakes.
+    """
 
     step: int = 16
     """Both sides are multiples of this."""
