@@ -52,6 +52,9 @@ MODELS = Models((spec.id, spec) for spec in ROWS)
 def add_model(spec: ModelSpec) -> ModelSpec:
     """Add a row (or replace one of the same id), for this process.
 
+    Args:
+        spec: The row; `dataclasses.replace` of a listed one is the shortest way to it.
+
     Example:
         >>> row = add_model(replace(MODELS["wan2.7-i2v-2026-04-25"], id="wan2.7-i2v-2027-01-01", aliases=()))
         >>> find_model("wan2.7-i2v-2027-01-01").family

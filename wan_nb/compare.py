@@ -121,6 +121,10 @@ class Experiment:
     def cell(self, label: str, seed: int) -> Cell:
         """Return one cell.
 
+        Args:
+            label: ``"A"``, ``"B"`` …
+            seed: One of `seeds`.
+
         Raises:
             ConfigError: If there is no such variant or seed.
         """
@@ -224,6 +228,12 @@ class Experiment:
     def again(self, label: str, seed: int, *, confirm: bool = False, allow: str | tuple[str, ...] = ()) -> Run:
         """Make one failed cell again, as a new take; it costs.
 
+        Args:
+            label: ``"A"``, ``"B"`` …
+            seed: One of `seeds`.
+            confirm: As for `submit`.
+            allow: As for `submit`.
+
         Raises:
             ConfigError: If the cell has not failed: another sample of what worked would be a choice, not chance.
         """
@@ -308,6 +318,12 @@ class Experiment:
     def rate(self, cell: Key, stars: int, *, judge: str = "", note: str = "") -> Judgement:
         """Give a video one to five stars; the same judge's newer rating counts.
 
+        Args:
+            cell: Label and seed of the video.
+            stars: 1 to 5.
+            judge: Who says so.
+            note: Why, in the judge's own words.
+
         Raises:
             ConfigError: If there is no such video, or the stars are not 1 to 5.
         """
@@ -316,7 +332,11 @@ class Experiment:
         return self._judge("rating", judge=judge, note=plain(note), stars=int(stars), left=self._seen(cell))
 
     def undo(self, judge: str = "") -> Judgement | None:
-        """Take back a judge's last word that still stands; None where there is none. It stays on record."""
+        """Take back a judge's last word that still stands; None where there is none. It stays on record.
+
+        Args:
+            judge: Whose.
+        """
         name = self._known(judge)
         mine = [each for each in standing(self.judgements) if each.judge == name]
         return self._judge("undo", judge=judge, undoes=mine[-1].id) if mine else None
@@ -370,6 +390,9 @@ class Experiment:
     def ballot(self, judge: str = "") -> Ballot | None:
         """Draw the next two videos for a judge: of one seed, fewest votes first, sides at random.
 
+        Args:
+            judge: Who will vote; spaces and capitals make no other judge.
+
         Returns:
             None when this judge has judged every two videos that are there, or no pair needs more votes.
         """
@@ -385,7 +408,11 @@ class Experiment:
         return export.cell_rows(self)
 
     def to_csv(self, path: str | Path) -> tuple[Path, Path]:
-        """Write the cells to `path` and all judgements beside it (``….votes.csv``); return both paths."""
+        """Write the cells to `path` and all judgements beside it (``….votes.csv``); return both paths.
+
+        Args:
+            path: Where to, ``.csv``; what is there is replaced.
+        """
         return export.write_csv(self, path)
 
     def to_card(self) -> dict[str, Any]:
@@ -393,7 +420,11 @@ class Experiment:
         return export.card(self)
 
     def to_json(self, path: str | Path) -> Path:
-        """Write the card as a JSON file and return its path."""
+        """Write the card as a JSON file and return its path.
+
+        Args:
+            path: Where to, ``.json``; what is there is replaced.
+        """
         return export.write_card(self, path)
 
     def measures(self) -> MeasureTable:

@@ -37,6 +37,9 @@ def simulated(
         scenario: Faults and timing: a name in `wan_nb.simulator.SCENARIOS`, such as ``"throttled"``, or a `Scenario`;
             None for a good day.
 
+    Raises:
+        ConfigError: If the speed is not above 0, or there is no such scenario.
+
     Example:
         >>> import tempfile
         >>> with simulated(tempfile.mkdtemp()) as session:
@@ -85,6 +88,9 @@ def live(
 
     Raises:
         ConfigError: If the key is missing or empty, or the region is not known.
+
+    Example:
+        >>> session = live("singapore", budget="2.00 USD")  # doctest: +SKIP
     """
     if region is None:
         raise ConfigError("no region: say where the key is from, as in wan.live(region='singapore').")
@@ -125,6 +131,12 @@ def gateway(
         poll_path: Where a task is asked for.
         status_map: Its own status words, to the vendor's: ``{"completed": "SUCCEEDED"}``.
         folder: Where journal and videos are kept; by default ``wan_runs/<name>``.
+
+    Raises:
+        ConfigError: If the address or `poll_path` cannot be one, or there is no key.
+
+    Example:
+        >>> session = gateway("https://relay.example/qwen/api/v1", api_key="sk-…")  # doctest: +SKIP
     """
     if not base_url.startswith(("https://", "http://")):
         raise ConfigError(f"base_url={base_url!r} is not an address; it begins with https:// and ends with /api/v1.")

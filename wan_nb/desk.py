@@ -72,6 +72,10 @@ class Desk:
     def find_input(self, reference: str, name: str) -> str | Path:
         """Return where a medium of the journal is: its kept file, or its address.
 
+        Args:
+            reference: As the journal has it: ``sha256:…`` or an address.
+            name: The file's name, for its ending and for messages.
+
         Raises:
             LedgerError: If the file is not kept here.
         """
@@ -175,8 +179,14 @@ class Desk:
     def study(self, wanted: str) -> Experiment:
         """Bring a declared comparison back, by its id, or the newest of a name.
 
+        Args:
+            wanted: Its id (``x1:…``) or its name.
+
         Raises:
             LedgerError: If there is none, or an input is no longer kept here.
+
+        Example:
+            >>> session.study("cats")  # doctest: +SKIP
         """
         from wan_nb.compare import bring_back
 
@@ -191,7 +201,14 @@ class Desk:
     # --- summing up ---------------------------------------------------------------------------------------------
 
     def spend(self, days: int = 30) -> Spend:
-        """Sum up what the last days' runs cost by list price, by day and model."""
+        """Sum up what the last days' runs cost by list price, by day and model.
+
+        Args:
+            days: How many, today among them; midnight is the machine's.
+
+        Example:
+            >>> session.spend(days=7)  # doctest: +SKIP
+        """
         since = midnight(self.clock.now()) - (days - 1) * 86400
         return Spend.of(self.ledger.states(since=since), is_simulated=self.is_simulated)
 
@@ -201,6 +218,10 @@ class Desk:
 
     def prune(self, *, older_than_days: float, delete: bool = False) -> list[Path]:
         """Return the videos that are older and not starred; with ``delete=True`` remove them (their runs stay listed).
+
+        Args:
+            older_than_days: Age from which a video is meant.
+            delete: Whether to remove them.
 
         Example:
             >>> session.prune(older_than_days=30)  # doctest: +SKIP

@@ -70,6 +70,9 @@ class Runs(list["Run"]):
         Args:
             test: Called with each `RunState`.
             equal: Columns of `COLUMNS` with the wanted value; ``tags`` and ``prompt`` match a part.
+
+        Raises:
+            ConfigError: If there is no such column.
         """
         wrong = set(equal) - set(COLUMNS)
         if wrong:
@@ -89,7 +92,11 @@ class Runs(list["Run"]):
         return [row(run.state) for run in self]
 
     def to_csv(self, path: str | Path) -> Path:
-        """Write a CSV file (UTF-8, as spreadsheets like it) and return its path."""
+        """Write a CSV file (UTF-8, as spreadsheets like it) and return its path.
+
+        Args:
+            path: Where to, ``.csv``; what is there is replaced.
+        """
         return tables.write_csv(path, COLUMNS, self.rows())
 
     def to_frame(self) -> Any:

@@ -116,6 +116,9 @@ def measure(video: str | os.PathLike[str] | Any, first: Image | None = None, las
 
     Raises:
         VideoError: If the file cannot be decoded.
+
+    Example:
+        >>> measure("cat.mp4", first=Image.open("cat.png")).motion  # doctest: +SKIP
     """
     path = Path(video)
     planes: list[Plane] = []

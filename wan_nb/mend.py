@@ -214,8 +214,16 @@ def flatten(source: object, background: str = "white") -> Mended:
 def upright(source: object) -> Mended:
     """Turn the stored pixels as EXIF says, so that everybody sees the picture the same way round.
 
+    Args:
+        source: A picture: path, bytes, PIL image, array, `Media`, or what was mended before.
+
     Raises:
         MediaError: If the picture cannot be read.
+
+    Example:
+        >>> from PIL import Image
+        >>> upright(Image.new("RGB", (400, 300))).record.changed
+        False
     """
     old = _take(source)
     if old.records and old.records[-1].action == "upright":
@@ -227,6 +235,9 @@ def to_rgb(source: object) -> Mended:
     """Make it 8-bit RGB: CMYK, palette, grey and 16-bit pictures; by the picture's own colour profile where it has one.
 
     Alpha is laid over white; use `flatten` first for another background.
+
+    Args:
+        source: A picture: path, bytes, PIL image, array, `Media`, or what was mended before.
 
     Raises:
         MediaError: If the picture cannot be read, or its values are not brightness.

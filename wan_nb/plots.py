@@ -59,6 +59,9 @@ def plot_drift(
 
     Raises:
         GeometryError: If a tier, rule or ratio does not exist.
+
+    Example:
+        >>> plot_drift(["720P"]).savefig("drift.png")  # doctest: +SKIP
     """
     figure, panels = _panels(len(tiers), width=9.0, height=1.75)
     for axes, tier in zip(panels, tiers, strict=True):
@@ -82,6 +85,9 @@ def plot_rules(
 
     Raises:
         GeometryError: If the tier, a rule or the ratio does not exist.
+
+    Example:
+        >>> plot_rules("1080P", around="9:16")  # doctest: +SKIP
     """
     shape = read_ratio(around)
     low, high = shape / Fraction(span), shape * Fraction(span)
@@ -116,6 +122,9 @@ def plot_lattice(
 
     Raises:
         GeometryError: If the tier, rule or a size does not exist.
+
+    Example:
+        >>> plot_lattice("720P", source="750x1000")  # doctest: +SKIP
     """
     limit, area = read_ratio(widest), tier_area(tier)
     points = [each for each in lattice(tier, rule) if 1 / limit <= each.size.ratio <= limit]

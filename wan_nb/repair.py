@@ -119,6 +119,12 @@ def repairs(request: VideoRequest, place: Place | None = None) -> tuple[Repair, 
     Args:
         request: Its model's limits count.
         place: What the endpoint narrows; None for the service at large.
+
+    Example:
+        >>> from PIL import Image
+        >>> request = VideoRequest("wan2.6-i2v", first_frame=Image.new("RGBA", (400, 300)), resolution="720P")
+        >>> [each.label for each in repairs(request)]
+        ['Mend all of it, lay it on white', 'Mend all of it, lay it on black']
     """
     spec = request.spec
     limits = place.image if place and place.image else spec.image

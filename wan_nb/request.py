@@ -136,7 +136,17 @@ class VideoRequest:
         return shape.size if shape is not None else None
 
     def predicted_size(self, rule: str | None = None) -> Size | None:
-        """Estimate the video's size; None when the source's size is not known here."""
+        """Estimate the video's size; None when the source's size is not known here.
+
+        Args:
+            rule: A name in `wan_nb.geometry.RULES`; None for the model's own.
+
+        Example:
+            >>> from PIL import Image
+            >>> request = VideoRequest("wan2.6-i2v", first_frame=Image.new("RGB", (750, 1000)), resolution="720P")
+            >>> print(request.predicted_size())
+            816×1104
+        """
         source = self.source_size
         if source is None or self.tier not in TIER_AREA:
             return None
@@ -161,6 +171,14 @@ class VideoRequest:
 
         Raises:
             RequestError: If anything is refused, or wasteful and not allowed.
+
+        Example:
+            >>> request = VideoRequest("wan2.6-i2v", first_frame="https://x.example/cat.png", duration=99)
+            >>> try:
+            ...     request.check()
+            ... except RequestError as error:
+            ...     error.problems[0].field
+            'duration'
         """
         found = self.problems(place)
         held = [
@@ -178,6 +196,12 @@ class VideoRequest:
 
     def replace(self, **changes: Any) -> VideoRequest:
         """Return a copy with some fields changed.
+
+        Args:
+            changes: Fields with their new values; None is as not given.
+
+        Raises:
+            RequestError: If there is no such field.
 
         Example:
             >>> VideoRequest("wan2.7-i2v", prompt="a cat").replace(seed=2).seed
@@ -241,7 +265,12 @@ class VideoRequest:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], find: Callable[[str, str], Any]) -> VideoRequest:
-        """Rebuild a request from the journal; `find`(reference, name) gives each medium's source."""
+        """Rebuild a request from the journal; `find`(reference, name) gives each medium's source.
+
+        Args:
+            record: What `to_record` gave.
+            find: Gives the source of a medium, by its reference and its name.
+        """
         given = {each.name: record[each.name] for each in fields(cls) if each.name in record}
         for name, kind in MEDIA_FIELDS.items():
             if name in given:
@@ -253,7 +282,11 @@ class VideoRequest:
     # --- how it is shown ----------------------------------------------------------------------------------------
 
     def to_curl(self, base_url: str = "https://dashscope-intl.aliyuncs.com/api/v1") -> str:
-        """Return the curl command that would send this; the key stays ``$DASHSCOPE_API_KEY``, pictures are cut."""
+        """Return the curl command that would send this; the key stays ``$DASHSCOPE_API_KEY``, pictures are cut.
+
+        Args:
+            base_url: Up to and with ``/api/v1``; Singapore's unless given.
+        """
         body = json.dumps(self.payload(_short_address), indent=2, ensure_ascii=False).replace("'", "'\\''")
         return "\n".join(
             (

@@ -22,7 +22,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """A finished video in the session's folder; shown on a cell's last line, it plays."""
+    """A finished video in the session's folder; shown on a cell's last line, it plays.
+
+    Example:
+        >>> import tempfile
+        >>> import wan_nb as wan
+        >>> from PIL import Image
+        >>> with wan.simulated(tempfile.mkdtemp(), speed=6000, scenario="small") as session:
+        ...     picture = Image.new("RGB", (400, 300))
+        ...     request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+        ...     video = session.submit(request).wait()
+        ...     print(video.crop(ratio="4:3").size, video.trim(1, 3).duration_s, video.first_frame().size)
+        ...     print(video.strip(3).width, video.poster()[:2], video.cost, video.chain(seed=3).source_size)
+        168×126 2.0 (176, 128)
+        501 b'\xff\xd8' None 176×128
+    """
 
     run: Run = field(repr=False)
     """The run that made it."""
@@ -49,7 +63,11 @@ class Video:
         return self.run.session.is_simulated
 
     def poster(self, width: int = 480) -> bytes:
-        """Return the first frame as a JPEG."""
+        """Return the first frame as a JPEG.
+
+        Args:
+            width: Pixels at most; never larger than the video.
+        """
         from wan_nb import video
 
         return video.poster(self.path, width)
@@ -67,19 +85,42 @@ class Video:
         return video.last_frame(self.path)
 
     def strip(self, count: int = 6, height: int = 120) -> Image:
-        """Return frames side by side, evenly spaced."""
+        """Return frames side by side, evenly spaced.
+
+        Args:
+            count: How many frames.
+            height: Pixels.
+        """
         from wan_nb import video
 
         return video.strip(self.path, count, height)
 
     def crop(self, *, progress: Callable[[float], None] | None = None, **wish: Any) -> Video:
-        """Return it cropped, as a file beside the original: ``ratio=``, ``size=`` or ``box=`` (`video_edit.crop`)."""
+        """Return it cropped, as a file beside the original: ``ratio=``, ``size=`` or ``box=`` (`video_edit.crop`).
+
+        Args:
+            progress: Called with the share that is done, 0 to 1.
+            wish: What to keep: one of ``ratio=``, ``size=``, ``box=``.
+
+        Raises:
+            GeometryError: If there is no such box.
+            VideoError: If a file cannot be read or written; the original stays as it is.
+        """
         from wan_nb import finish
 
         return finish.make(self, "crop", progress, **wish)
 
     def pad(self, *, progress: Callable[[float], None] | None = None, **wish: Any) -> Video:
-        """Return it padded, as a file beside the original: ``ratio=`` or ``size=``, ``fill=`` (`video_edit.pad`)."""
+        """Return it padded, as a file beside the original: ``ratio=`` or ``size=``, ``fill=`` (`video_edit.pad`).
+
+        Args:
+            progress: Called with the share that is done, 0 to 1.
+            wish: What shape to fill up to, and with what.
+
+        Raises:
+            GeometryError: If there is no such shape.
+            VideoError: If a file cannot be read or written; the original stays as it is.
+        """
         from wan_nb import finish
 
         return finish.make(self, "pad", progress, **wish)
@@ -87,25 +128,49 @@ class Video:
     def trim(
         self, start_s: float = 0.0, end_s: float | None = None, *, progress: Callable[[float], None] | None = None
     ) -> Video:
-        """Return a part of it, in seconds, as a file beside the original (`video_edit.trim`)."""
+        """Return a part of it, in seconds, as a file beside the original (`video_edit.trim`).
+
+        Args:
+            start_s: Seconds from the beginning.
+            end_s: Seconds from the beginning; None for the end.
+            progress: Called with the share that is done, 0 to 1.
+
+        Raises:
+            VideoError: If there is no such part; the original stays as it is.
+        """
         from wan_nb import finish
 
         return finish.make(self, "trim", progress, start_s=start_s, end_s=end_s)
 
     def chain(self, by: Literal["frame", "clip"] = "frame", **changes: Any) -> VideoRequest:
-        """Return the request that goes on from its last frame, or from the whole clip (2.7), with changes if any."""
+        """Return the request that goes on from its last frame, or from the whole clip (2.7), with changes if any.
+
+        Args:
+            by: ``"frame"``: the last frame is the next first one; ``"clip"``: the model sees the whole clip.
+            changes: Fields of the request to change.
+        """
         from wan_nb import finish
 
         return finish.chain(self, by, changes)
 
     def chain_words(self, request: VideoRequest) -> str:
-        """Say what comes of going on with a request: whether the sizes join, drift, price."""
+        """Say what comes of going on with a request: whether the sizes join, drift, price.
+
+        Args:
+            request: What would go on, as `chain` gave it.
+        """
         from wan_nb import finish
 
         return finish.chain_words(self, request)
 
     def contact_sheet(self, columns: int = 4, rows: int = 2, width: int = 320) -> Image:
-        """Return frames in rows, evenly spaced, each with its time."""
+        """Return frames in rows, evenly spaced, each with its time.
+
+        Args:
+            columns: Frames beside each other.
+            rows: Rows of them.
+            width: Pixels of one frame.
+        """
         from wan_nb import video
 
         return video.contact_sheet(self.path, columns, rows, width)

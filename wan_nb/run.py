@@ -31,10 +31,19 @@ class Run:
     """A handle on one run of a session; `session.submit()` and `session.runs()` give it.
 
     Example:
-        >>> import wan_nb as wan  # doctest: +SKIP
-        >>> run = wan.simulated().submit(wan.VideoRequest("wan2.6-i2v-flash", first_frame="cat.png"))  # doctest: +SKIP
-        >>> run.wait().size  # doctest: +SKIP
-        Size(width=1088, height=832)
+        >>> import tempfile
+        >>> import wan_nb as wan
+        >>> from PIL import Image
+        >>> with wan.simulated(tempfile.mkdtemp(), speed=6000, scenario="small") as session:
+        ...     picture = Image.new("RGB", (400, 300))
+        ...     request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+        ...     run, seen = session.submit(request), []
+        ...     end = run.observe(lambda state: seen.append(str(state.phase)))
+        ...     video = run.wait()
+        ...     end()
+        ...     again = run.mark(note="calm").again(seed=7)
+        ...     print(run.state.note, seen[-1], video.size, again.request.seed, run.elapsed_s > 0, again.wait().size)
+        calm saved 176×128 7 True 176×128
     """
 
     def __init__(self, session: Session, state: RunState, *, request: VideoRequest | None = None) -> None:
@@ -118,7 +127,11 @@ class Run:
     # --- following ----------------------------------------------------------------------------------------------
 
     def observe(self, callback: Callable[[RunState], object]) -> Callable[[], None]:
-        """Call back after each change, on the engine's thread; returns what ends it. The callback must be quick."""
+        """Call back after each change, on the engine's thread; returns what ends it. The callback must be quick.
+
+        Args:
+            callback: Called with the `RunState`.
+        """
         return self._onlookers.add(callback)
 
     def _publish(self, state: RunState) -> None:
@@ -148,6 +161,9 @@ class Run:
 
         Args:
             timeout_s: Real seconds to wait at most; None waits as long as it takes.
+
+        Returns:
+            The video; it plays on a cell's last line.
 
         Raises:
             StillRunningError: If the time is over; the run goes on.
@@ -198,7 +214,12 @@ class Run:
         return self._result()
 
     async def watch(self) -> AsyncIterator[RunState]:
-        """Yield the state now and after each change, until the run is over."""
+        """Yield the state now and after each change, until the run is over.
+
+        Example:
+            >>> async for state in run.watch():  # doctest: +SKIP
+            ...     print(state.phase)
+        """
         queue: asyncio.Queue[RunState] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         end = self.observe(lambda state: loop.call_soon_threadsafe(queue.put_nowait, state))
@@ -266,6 +287,16 @@ class Run:
         """Make the same request once more (with changes, if any), as a new take that is linked to this one.
 
         Each call is a new run, and costs: in a cell that may run again, `session.submit(request, take=2)` is safe.
+
+        Args:
+            allow: Fields whose *wasteful* problems are accepted, or ``"all"``; ``"price"`` accepts an unknown price.
+            confirm: Whether a price above the session's `confirm_above` is meant.
+            changes: Fields of the request to change.
+
+        Raises:
+            AmbiguousError: If this run may be running and billed.
+            RequestError: If a changed request must be held back; nothing was sent.
+            BudgetError: If the budget does not cover it, or it was not confirmed; nothing was sent.
         """
         return self.session.again(self, allow=allow, confirm=confirm, **changes)
 
@@ -278,15 +309,35 @@ class Run:
         return self.session.candidates(self)
 
     def adopt(self, task_id: str) -> Run:
-        """Take a task of the service as this ambiguous run's, follow it and fetch its video."""
+        """Take a task of the service as this ambiguous run's, follow it and fetch its video.
+
+        Args:
+            task_id: One of `candidates`.
+
+        Raises:
+            ConfigError: If the run is not ambiguous.
+            NotFoundError: If the service knows no such task.
+        """
         return self.session.settle(self, task_id)
 
     def disown(self) -> Run:
-        """Say that no task of the service is this ambiguous run's: nothing runs, nothing is billed."""
+        """Say that no task of the service is this ambiguous run's: nothing runs, nothing is billed.
+
+        Raises:
+            ConfigError: If the run is not ambiguous.
+        """
         return self.session.settle(self, None)
 
     def mark(self, *, note: str | None = None, tags: Iterable[str] | None = None, starred: bool | None = None) -> Run:
         """Write a note, tags or a star on the run; what is None stays as it is.
+
+        Args:
+            note: A sentence; empty takes it away.
+            tags: Words to find it by; an empty list takes them away.
+            starred: Whether it has a star: `session.prune` leaves such videos alone.
+
+        Raises:
+            ConfigError: If `tags` is one text instead of a list.
 
         Example:
             >>> run.mark(tags=["lecture 3"], starred=True)  # doctest: +SKIP
@@ -313,6 +364,9 @@ async def gather(runs: Iterable[Run]) -> list[Video | RunError]:
     """Wait for several runs together; returns each one's video, or the error that says why it has none, in order.
 
     In a notebook a live table shows how they go.
+
+    Args:
+        runs: Of one session or several.
 
     Example:
         >>> videos = await wan.gather([session.submit(request.replace(seed=s)) for s in (1, 2)])  # doctest: +SKIP

@@ -55,6 +55,20 @@ class Session(Desk):
         confirm_above: Price from which a run must be confirmed in the call itself; None for never.
         transport: What carries the calls; tests give their own.
         on_close: Called when the session closes (the simulator stops).
+
+    Example:
+        >>> import tempfile
+        >>> import wan_nb as wan
+        >>> from PIL import Image
+        >>> with wan.simulated(tempfile.mkdtemp(), speed=6000, scenario="small") as session:
+        ...     picture = Image.new("RGB", (400, 300))
+        ...     request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+        ...     print(session.preview(request).is_ready)
+        ...     runs = session.submit_all([(request, 1), (request, 2)])
+        ...     sizes = {str(run.wait().size) for run in runs}
+        ...     print(session.submit(request) is runs[0], sizes, len(session.page(1, before=runs[1].id)))
+        True
+        True {'176×128'} 1
     """
 
     def __init__(
@@ -113,6 +127,9 @@ class Session(Desk):
     def preview(self, request: VideoRequest) -> Preview:
         """Say what would come of a request here; nothing is sent.
 
+        Args:
+            request: What would be made.
+
         Example:
             >>> import wan_nb as wan  # doctest: +SKIP
             >>> wan.simulated().preview(wan.VideoRequest("wan2.2-i2v-flash", first_frame="cat.png"))  # doctest: +SKIP
@@ -121,7 +138,14 @@ class Session(Desk):
         return self._planner.preview(request)
 
     def usual(self, state: RunState) -> Usual:
-        """Say how long runs like this one take: from this folder's own, else what is published."""
+        """Say how long runs like this one take: from this folder's own, else what is published.
+
+        Args:
+            state: The run's `RunState`, as `run.state`.
+
+        Returns:
+            Service seconds; `Usual.source` says whose.
+        """
         return self._planner.usual(state.model, state.tier, state.seconds)
 
     def submit(
@@ -197,13 +221,20 @@ class Session(Desk):
     def keep(self, request: VideoRequest) -> VideoRequest:
         """Copy a request's media into the folder, and return it with the copies.
 
+        Args:
+            request: Its media may be files, bytes or addresses; an address stays one.
+
         Raises:
             MediaError: If a file holds other bytes than when it was loaded.
         """
         return request.replace(**{name: self.inputs.keep(medium) for name, medium in request.media.items()})
 
     def prices(self, requests: Iterable[VideoRequest]) -> list[Estimate]:
-        """Return what each request costs here by list price; in a simulation, what it would cost in Singapore."""
+        """Return what each request costs here by list price; in a simulation, what it would cost in Singapore.
+
+        Args:
+            requests: What would be made; the answer has their order.
+        """
         return [self._planner.estimate(request) for request in requests]
 
     @property
@@ -232,6 +263,17 @@ class Session(Desk):
         """Make a run's request once more, as a new take that is linked to it.
 
         What was allowed for the unchanged request is allowed again; a changed one is checked like any other.
+
+        Args:
+            run: Whose request.
+            allow: Fields whose *wasteful* problems are accepted, or ``"all"``; ``"price"`` accepts an unknown price.
+            confirm: Whether a price above the session's `confirm_above` is meant.
+            changes: Fields of the request to change.
+
+        Raises:
+            AmbiguousError: If the run may be running and billed.
+            RequestError: If a changed request must be held back; nothing was sent.
+            BudgetError: If the budget does not cover it, or it was not confirmed; nothing was sent.
         """
         request = run.request.replace(**changes) if changes else run.request
         if run.state.phase is RunPhase.AMBIGUOUS:
@@ -244,24 +286,46 @@ class Session(Desk):
         return self._submit([(request, takes + 1)], allowed if changes else ("all", *allowed), confirm, run.id)[0]
 
     def cancel(self, run: Run) -> RunState:
-        """Call a queued run back."""
+        """Call a queued run back.
+
+        Args:
+            run: It must be PENDING at the service, or not sent yet.
+
+        Raises:
+            ServiceError: If it is not PENDING any more.
+            ConfigError: If it is over already, or the endpoint cannot call tasks back.
+        """
         self.engine.run(self._follower.cancel(run.id))
         return run.state
 
     # --- coming back --------------------------------------------------------------------------------------------
 
     def runs(self, limit: int | None = 50) -> Runs:
-        """Return what was run in this folder, newest first, after any number of restarts."""
+        """Return what was run in this folder, newest first, after any number of restarts.
+
+        Args:
+            limit: How many, at most; None for all.
+        """
         self._check_open()
         return Runs(self._handle(state) for state in self.ledger.states(limit=limit))
 
     def page(self, limit: int, *, before: str = "", text: str = "", starred: bool = False) -> Runs:
-        """Return a page of all runs, newest first: those after run `before`, with these words, with a star."""
+        """Return a page of all runs, newest first: those after run `before`, with these words, with a star.
+
+        Args:
+            limit: How many, at most.
+            before: A run's id: the page begins with the next older one; empty for the newest.
+            text: Words that must all be found in id, model, tier, prompt, note or tags; empty for any.
+            starred: Whether only those with a star.
+        """
         self._check_open()
         return Runs(self._handle(state) for state in self.ledger.page(limit, before=before, text=text, starred=starred))
 
     def run(self, run_id: str) -> Run:
         """Return one run by its id.
+
+        Args:
+            run_id: As `run.id` shows it.
 
         Raises:
             LedgerError: If there is no such run.
@@ -282,7 +346,11 @@ class Session(Desk):
         return runs
 
     def follow(self, runs: Iterable[Run]) -> None:
-        """Ask about these runs and fetch their videos, as far as they are going on; sends nothing."""
+        """Ask about these runs and fetch their videos, as far as they are going on; sends nothing.
+
+        Args:
+            runs: Of this session.
+        """
         for run in runs:
             self._watch(run)
             self.engine.start(self._follower.take_up(run.state))
@@ -319,12 +387,28 @@ class Session(Desk):
         return run
 
     def candidates(self, run: Run) -> Candidates:
-        """Return the service's tasks that an ambiguous run may be."""
+        """Return the service's tasks that an ambiguous run may be.
+
+        Args:
+            run: An ambiguous one.
+
+        Raises:
+            ConfigError: If the run is not ambiguous, or the endpoint has no task list.
+        """
         self._check_ambiguous(run)
         return self.engine.run(self._follower.candidates(run.state))
 
     def settle(self, run: Run, task_id: str | None) -> Run:
-        """End an ambiguity: this task is the run's, or none is (None)."""
+        """End an ambiguity: this task is the run's, or none is (None).
+
+        Args:
+            run: An ambiguous one.
+            task_id: The service's id, one of `candidates`; None for no task.
+
+        Raises:
+            ConfigError: If the run is not ambiguous.
+            NotFoundError: If the service knows no such task.
+        """
         self._check_ambiguous(run)
         if task_id is None:
             text = "you said that no task of the service is this run's"
@@ -354,7 +438,17 @@ class Session(Desk):
         return self.engine.run(read_tasks(self._follower.client, self.clock, filters))
 
     def mark(self, run: Run, *, note: str | None, tags: Iterable[str] | None, starred: bool | None) -> Run:
-        """Write a note, tags or a star on a run; what is None stays as it is."""
+        """Write a note, tags or a star on a run; what is None stays as it is.
+
+        Args:
+            run: Which.
+            note: A sentence; empty takes it away.
+            tags: Words to find it by; an empty list takes them away.
+            starred: Whether it has a star: `prune` leaves such videos alone.
+
+        Raises:
+            ConfigError: If `tags` is one text instead of a list.
+        """
         if isinstance(tags, str):
             raise ConfigError(f"tags={tags!r} is one text; give a list, such as ['lecture 3'].")
         marks: dict[str, Any] = {"note": note, "tags": None if tags is None else sorted(tags), "starred": starred}
@@ -362,7 +456,11 @@ class Session(Desk):
         return run
 
     def is_sent_by_nobody(self, state: RunState) -> bool:
-        """Whether a run is only planned, and nothing that lives is about to send it."""
+        """Whether a run is only planned, and nothing that lives is about to send it.
+
+        Args:
+            state: The run's `RunState`, as `run.state`.
+        """
         return state.phase is RunPhase.PLANNED and state.run_id not in {*self._follower.busy, *self._follower.others}
 
     def _append(self, run: Run, kind: str, **data: Any) -> None:
@@ -370,13 +468,29 @@ class Session(Desk):
         run._publish(self.ledger.append(run.id, Record(kind, self.clock.now(), data)))
 
     def request_of(self, state: RunState) -> VideoRequest:
-        """Rebuild a run's request from the journal and the kept files."""
+        """Rebuild a run's request from the journal and the kept files.
+
+        Args:
+            state: The run's `RunState`, as `run.state`.
+
+        Raises:
+            LedgerError: If a file is no longer kept here.
+        """
         return VideoRequest.from_record(state.request, self.inputs.find)
 
     # --- handles ------------------------------------------------------------------------------------------------
 
     def later(self, function: Any, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run a blocking function on a worker thread; returns at once. What a widget callback calls."""
+        """Run a blocking function on a worker thread; returns at once. What a widget callback calls.
+
+        Args:
+            function: What may block.
+            args: Its arguments.
+            kwargs: Its named arguments.
+
+        Raises:
+            ConfigError: If the session is closed.
+        """
         try:
             return self.engine.later(function, *args, **kwargs)
         except RuntimeError:
@@ -405,17 +519,33 @@ class Session(Desk):
             run._publish(run.state)
 
     def observe(self, callback: Callable[[Run], object]) -> Callable[[], None]:
-        """Call back with each run that is new or has changed; returns what ends it. The callback must be quick."""
+        """Call back with each run that is new or has changed; returns what ends it. The callback must be quick.
+
+        Args:
+            callback: Called with the `Run`, on the engine's thread.
+
+        Example:
+            >>> end = session.observe(lambda run: seen.add(run.id))  # doctest: +SKIP
+            >>> end()  # doctest: +SKIP
+        """
         return self._onlookers.add(callback)
 
     def tell(self, run: Run) -> None:
-        """Tell whoever looks on that a run is new or has changed."""
+        """Tell whoever looks on that a run is new or has changed.
+
+        Args:
+            run: Which.
+        """
         self._onlookers.tell(run)
 
     # --- leaving ------------------------------------------------------------------------------------------------
 
     def close(self, timeout_s: float = 60.0) -> None:
-        """Wait for what is being sent or fetched, then let go of everything. Runs go on at the service."""
+        """Wait for what is being sent or fetched, then let go of everything. Runs go on at the service.
+
+        Args:
+            timeout_s: Real seconds to wait at most; `resume` of a later session fetches what was not.
+        """
         if self.is_closed:
             return
         self.is_closed = True

@@ -161,5 +161,8 @@ def explorer(source: object = "750x1000", **choices: Any) -> Explorer:
 
     Raises:
         GeometryError: If `source` is neither a size nor a picture that can be read.
+
+    Example:
+        >>> explorer("750x1000", tier="720P")  # doctest: +SKIP
     """
     return Explorer(ExplorerState(source, **choices))
