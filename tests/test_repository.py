@@ -89,8 +89,8 @@ ALLOWED: dict[str, set[str]] = {
     "result": {"finish", "geometry", "pricing", "video", "widgets"},
     "run": {"advice", "engine", "onlookers", "record", "result", "schedule", "telling", "widgets"},
     "desk": {
-        "calibration", "compare", "endpoint", "export", "history", "kept", "ledger", "preview", "problems", "request",
-        "studies", "variants", "widgets",
+        "calibration", "compare", "endpoint", "export", "history", "kept", "ledger", "onlookers", "preview", "pricing",
+        "problems", "record", "request", "run", "schedule", "studies", "variants", "widgets",
     },
     "leaving": set(),
     "session": {

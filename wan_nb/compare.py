@@ -45,11 +45,18 @@ class Experiment:
     """A declared comparison; `session.compare()`, `session.study()` and `session.studies()` lead to it.
 
     Example:
-        >>> study = session.compare(request, prompt=["It jumps.", "It sleeps."], seed=[1, 2, 3])  # doctest: +SKIP
-        >>> study.estimate, study.warnings  # doctest: +SKIP
-        >>> study.submit().wait()  # doctest: +SKIP
-        >>> study.vote(("A", 1), ("B", 1), "left", judge="ann")  # doctest: +SKIP
-        >>> study.tally()  # doctest: +SKIP
+        >>> import tempfile
+        >>> import wan_nb as wan
+        >>> from PIL import Image
+        >>> with wan.simulated(tempfile.mkdtemp(), speed=6000, scenario="small") as session:
+        ...     picture = Image.new("RGB", (400, 300))
+        ...     request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+        ...     study = session.compare(request, prompt=["It jumps.", "It sleeps."], seed=[1, 2], votes=5)
+        ...     vote = study.submit().wait().vote(("A", 1), ("B", 1), "left", judge="ann")
+        ...     print(study.pairs, study.seeds, study.votes_planned, len(study.videos), study.cell("A", 2).state)
+        ...     print(study.tally()["AB"].wins, study.undo("ann").kind, study.ballot("ann").remaining)
+        (('A', 'B'),) (1, 2) 5 4 saved
+        1 undo 2
     """
 
     def __init__(self, session: Session, design: Design, row: StudyRow) -> None:

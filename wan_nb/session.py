@@ -11,7 +11,7 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import fields, replace
 from pathlib import Path
@@ -29,12 +29,11 @@ from wan_nb.history import Runs
 from wan_nb.kept import KeptInputs
 from wan_nb.ledger import Ledger
 from wan_nb.onlookers import Onlookers
-from wan_nb.preview import Planner, Preview, midnight
-from wan_nb.pricing import Estimate, Money
+from wan_nb.preview import Planner
+from wan_nb.pricing import Money
 from wan_nb.record import LIFE_S, Record, RunPhase, RunState
 from wan_nb.request import VideoRequest
 from wan_nb.run import Run
-from wan_nb.schedule import Usual
 from wan_nb.studies import StudyBook
 
 if TYPE_CHECKING:
@@ -124,30 +123,6 @@ class Session(Desk):
 
     # --- asking -------------------------------------------------------------------------------------------------
 
-    def preview(self, request: VideoRequest) -> Preview:
-        """Say what would come of a request here; nothing is sent.
-
-        Args:
-            request: What would be made.
-
-        Example:
-            >>> import wan_nb as wan  # doctest: +SKIP
-            >>> wan.simulated().preview(wan.VideoRequest("wan2.2-i2v-flash", first_frame="cat.png"))  # doctest: +SKIP
-        """
-        self._check_open()
-        return self._planner.preview(request)
-
-    def usual(self, state: RunState) -> Usual:
-        """Say how long runs like this one take: from this folder's own, else what is published.
-
-        Args:
-            state: The run's `RunState`, as `run.state`.
-
-        Returns:
-            Service seconds; `Usual.source` says whose.
-        """
-        return self._planner.usual(state.model, state.tier, state.seconds)
-
     def submit(
         self, request: VideoRequest, *, take: int = 1, allow: str | tuple[str, ...] = (), confirm: bool = False
     ) -> Run:
@@ -229,20 +204,6 @@ class Session(Desk):
         """
         return request.replace(**{name: self.inputs.keep(medium) for name, medium in request.media.items()})
 
-    def prices(self, requests: Iterable[VideoRequest]) -> list[Estimate]:
-        """Return what each request costs here by list price; in a simulation, what it would cost in Singapore.
-
-        Args:
-            requests: What would be made; the answer has their order.
-        """
-        return [self._planner.estimate(request) for request in requests]
-
-    @property
-    def budget(self) -> tuple[Money | None, Money | None]:
-        """What may be spent a day, and what is spent or reserved of it today; None for both without a budget."""
-        budget = None if self.is_simulated else self._planner.budget
-        return budget, self.ledger.spent(budget.currency, midnight(self.clock.now())) if budget else None
-
     def _start(self, state: RunState, existed: bool, request: VideoRequest, kept: VideoRequest) -> Run:
         """Send what is planned; follow what was sent already."""
         run = self._handle(state, existed=existed, request=request)
@@ -299,38 +260,6 @@ class Session(Desk):
         return run.state
 
     # --- coming back --------------------------------------------------------------------------------------------
-
-    def runs(self, limit: int | None = 50) -> Runs:
-        """Return what was run in this folder, newest first, after any number of restarts.
-
-        Args:
-            limit: How many, at most; None for all.
-        """
-        self._check_open()
-        return Runs(self._handle(state) for state in self.ledger.states(limit=limit))
-
-    def page(self, limit: int, *, before: str = "", text: str = "", starred: bool = False) -> Runs:
-        """Return a page of all runs, newest first: those after run `before`, with these words, with a star.
-
-        Args:
-            limit: How many, at most.
-            before: A run's id: the page begins with the next older one; empty for the newest.
-            text: Words that must all be found in id, model, tier, prompt, note or tags; empty for any.
-            starred: Whether only those with a star.
-        """
-        self._check_open()
-        return Runs(self._handle(state) for state in self.ledger.page(limit, before=before, text=text, starred=starred))
-
-    def run(self, run_id: str) -> Run:
-        """Return one run by its id.
-
-        Args:
-            run_id: As `run.id` shows it.
-
-        Raises:
-            LedgerError: If there is no such run.
-        """
-        return self._handle(self.ledger.state(run_id))
 
     def resume(self) -> Runs:
         """Take up every run that is still going: ask about it, fetch its video. Sends nothing that was not sent.
@@ -467,17 +396,6 @@ class Session(Desk):
         self._check_open()
         run._publish(self.ledger.append(run.id, Record(kind, self.clock.now(), data)))
 
-    def request_of(self, state: RunState) -> VideoRequest:
-        """Rebuild a run's request from the journal and the kept files.
-
-        Args:
-            state: The run's `RunState`, as `run.state`.
-
-        Raises:
-            LedgerError: If a file is no longer kept here.
-        """
-        return VideoRequest.from_record(state.request, self.inputs.find)
-
     # --- handles ------------------------------------------------------------------------------------------------
 
     def later(self, function: Any, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -496,47 +414,6 @@ class Session(Desk):
         except RuntimeError:
             self._check_open()  # a press after the end: say why nothing comes of it
             raise
-
-    def _handle(self, state: RunState, *, existed: bool | None = None, request: VideoRequest | None = None) -> Run:
-        run = self._runs.get(state.run_id)
-        if run is None:
-            run = self._runs[state.run_id] = Run(self, state, request=request)
-        elif run.state != state:
-            run._catch_up()  # another kernel works in this folder, too
-        if existed is not None:
-            run.existed = existed
-        return run
-
-    def _published(self, state: RunState) -> None:
-        run = self._runs.get(state.run_id)
-        if run is not None:
-            run._publish(state)
-
-    def _arriving(self, run_id: str, done: int, total: int) -> None:
-        run = self._runs.get(run_id)
-        if run is not None:
-            run.arrived = (done, total)
-            run._publish(run.state)
-
-    def observe(self, callback: Callable[[Run], object]) -> Callable[[], None]:
-        """Call back with each run that is new or has changed; returns what ends it. The callback must be quick.
-
-        Args:
-            callback: Called with the `Run`, on the engine's thread.
-
-        Example:
-            >>> end = session.observe(lambda run: seen.add(run.id))  # doctest: +SKIP
-            >>> end()  # doctest: +SKIP
-        """
-        return self._onlookers.add(callback)
-
-    def tell(self, run: Run) -> None:
-        """Tell whoever looks on that a run is new or has changed.
-
-        Args:
-            run: Which.
-        """
-        self._onlookers.tell(run)
 
     # --- leaving ------------------------------------------------------------------------------------------------
 
