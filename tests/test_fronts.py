@@ -1,4 +1,4 @@
-"""The main flow in the other front ends: Notebook 7 and Voilà, each started as its users start it."""
+"""The main flow and a study in the other front ends: Notebook 7 and Voilà, each started as its users start it."""
 
 from __future__ import annotations
 
@@ -20,33 +20,58 @@ from tests.conftest import make_picture
 from tests.test_browser_life import watch_through_a_blocking_cell
 from tests.test_kernel_clicks import OLDER, install_kernel
 
+STUDY = (
+    """base = wan.VideoRequest('wan2.6-i2v-flash', first_frame='grace_hopper.jpg', resolution='720P', duration=2)
+study = session.compare(base, prompt=['She smiles.', 'She frowns.'], seed=1, votes=6)
+study""",
+    "study.judge('Ann')",
+)
+BOTH_PLAY = """player => { player.scrollIntoView({block: 'center'}); // a video that nobody sees does not play
+    const videos = [...player.querySelectorAll('video')];
+    return videos.length === 2 && videos.every(v => v.readyState >= 2 && v.currentTime > 0); }"""
+
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
-@pytest.mark.parametrize(
-    ("app", "path"), [("notebook", "/notebooks/main.ipynb"), ("voila", "/voila/render/main.ipynb")]
-)
-def test_a_form_filled_and_submitted_ends_in_a_playing_video(
-    app: str, path: str, chromium: Any, tmp_path_factory: pytest.TempPathFactory
+@pytest.mark.parametrize(("app", "folder"), [("notebook", "/notebooks/"), ("voila", "/voila/render/")])
+def test_a_form_ends_in_a_playing_video_and_a_study_in_votes(
+    app: str, folder: str, chromium: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     need(app)
     front = start_lab(tmp_path_factory.mktemp(app), app)
-    page = new_page(chromium)
+    picture = copy_portrait(front)
     try:
-        picture = copy_portrait(front)
-        front.write("main.ipynb", ["import wan_nb as wan\nsession = wan.simulated('runs')", "session.form()"])
-        page.goto(f"{front.url}{path}")
-        if app == "notebook":  # Voilà runs the cells by itself
-            page.wait_for_function(
-                "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
-            )
-            page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        page.wait_for_selector(".wan-submit")
-        from_form_to_video(page, picture.name)
-        assert page.locator(".wan-fault").count() == 0
+        for name, cells in (("form.ipynb", ["session.form()"]), ("study.ipynb", STUDY)):
+            front.write(name, [f"import wan_nb as wan\nsession = wan.simulated('{name}-runs')", *cells])
+            page = new_page(chromium)
+            page.goto(f"{front.url}{folder}{name}")
+            if app == "notebook":  # Voilà runs the cells by itself
+                page.wait_for_function(
+                    "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+                )
+                page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+            if name == "form.ipynb":
+                page.wait_for_selector(".wan-submit")
+                from_form_to_video(page, picture.name)
+            else:
+                from_study_to_votes(page)
+            assert page.locator(".wan-fault").count() == 0
+            page.context.close()
     finally:
-        page.context.close()
         stop_lab(front)
+
+
+def from_study_to_votes(page: Any) -> None:
+    """Submit a study, see both videos play, and judge them; the study's view hears of the vote."""
+    study, judge = page.locator(".wan-study"), page.locator(".wan-judge")
+    judge.locator("text=There is no video to judge yet.").wait_for()
+    study.locator(".wan-submit:has-text('Submit 2 runs')").click()
+    study.locator("video").nth(1).wait_for(state="attached")
+    page.wait_for_function(BOTH_PLAY, arg=study.locator(".wan-player").element_handle())
+    judge.locator("video").nth(1).wait_for(state="attached")
+    judge.locator(".wan-vote-left").click()
+    judge.locator(".wan-over").wait_for()
+    study.locator("td:has-text('too few votes to tell: 1 of 6')").wait_for()
 
 
 @pytest.mark.campaign

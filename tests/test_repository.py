@@ -58,7 +58,7 @@ ALLOWED: dict[str, set[str]] = {
     "chance": set(),
     "votes": {"tables"},
     "tally": {"chance", "votes"},
-    "studies": {"journal", "tables", "votes"},
+    "studies": {"journal", "onlookers", "tables", "votes"},
     "variants": {"catalog", "chance", "media", "request"},
     "ballots": {"votes"},
     "cells": {"ballots", "pricing", "record", "request", "result", "run", "telling", "variants"},
@@ -71,7 +71,7 @@ ALLOWED: dict[str, set[str]] = {
     "engine": set(),
     "advice": set(),
     "retry": set(),
-    "recover": {"client", "record", "retry", "task"},
+    "recover": {"client", "record", "retry", "tables", "task"},
     "tasks": {"client", "retry", "tables"},
     "kept": {"media"},
     "preview": {

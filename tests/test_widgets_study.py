@@ -200,3 +200,33 @@ def test_a_tally_of_many_pairs_stays_out_of_the_state(opened: wan.Session, pictu
     study = opened.compare(base, prompt=[f"Cat {number}" for number in range(25)])
     assert len(study.tally()._repr_html_()) > 64_000
     assert "300 pairs" in view_module.tally_html(study)
+
+
+def test_views_hear_of_runs_and_votes_that_others_cause(declared: Experiment) -> None:
+    view, judge = StudyView(declared), JudgeView(declared, "Ann")
+    assert "There is no video to judge yet." in judge._end.value
+    declared.submit()  # by code: neither view was pressed
+    until(lambda: view._table.value.count("saved") == 4)
+    until(lambda: judge._ballot is not None)
+    shown = judge._ballot
+    assert "No votes yet" in view._votes.value
+    declared.vote(("A", 1), ("B", 1), "left", judge="Ben")
+    until(lambda: "1 : 0" in view._votes.value)
+    assert judge._ballot is shown  # what is being judged stays
+    view.close()
+    judge.close()
+    declared.vote(("A", 2), ("B", 2), "left", judge="Ben")
+    assert "1 : 0" in view._votes.value
+
+
+def test_a_study_of_a_closed_session_says_so_in_one_line(
+    tmp_path: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with wan.simulated(tmp_path / "runs", speed=2000, scenario=SMALL) as session:
+        base = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+        study = session.compare(base, prompt=PROMPTS, seed=1)
+    seen: list[Any] = []
+    monkeypatch.setattr(view_module, "get_ipython", object)
+    monkeypatch.setattr(view_module.screen, "display", lambda shown, **_: seen.append(shown))
+    study._ipython_display_()
+    assert [list(each) for each in seen] == [["text/plain"]] and "session is closed" in seen[0]["text/plain"]

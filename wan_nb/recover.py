@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from html import escape
 
+from wan_nb import tables
 from wan_nb.client import Client, TaskRow
 from wan_nb.clock import Clock
 from wan_nb.errors import ConfigError
@@ -61,12 +61,11 @@ class Candidates(list[Candidate]):
     def _repr_html_(self) -> str:
         if not self:
             return "<p>No task of the account fits: run.disown() says so, run.again() makes it anew.</p>"
-        rows = "".join(
-            f"<tr><td><code>{escape(each.task_id)}</code></td><td>{escape(each.status)}</td>"
-            f"<td>{each.after_s or 0:.0f} s after</td><td>{escape(str(each).rsplit(', ', 1)[1])}</td></tr>"
+        rows = [
+            (each.task_id, each.status.value, f"{each.after_s or 0:.0f} s after", str(each).rsplit(", ", 1)[1])
             for each in self
-        )
-        return f"<table><tr><th>task</th><th>status</th><th>made</th><th>prompt</th></tr>{rows}</table>"
+        ]
+        return tables.as_html(("task", "status", "made", "prompt"), rows)
 
 
 async def find_candidates(

@@ -15,6 +15,7 @@ from typing import Any
 from wan_nb import tables
 from wan_nb.errors import LedgerError
 from wan_nb.journal import Journal, read_data
+from wan_nb.onlookers import Onlookers
 from wan_nb.votes import Judgement
 
 
@@ -72,6 +73,8 @@ class StudyBook:
 
     journal: Journal
     """Where they are kept."""
+    onlookers: Onlookers[Judgement] = field(default_factory=Onlookers)
+    """Who is told of each judgement once it is written down."""
 
     def declare(
         self, study_id: str, definition: Mapping[str, Any], *, at: float, name: str, votes: int | None, default: int
@@ -133,6 +136,7 @@ class StudyBook:
                 at=judgement.at,
                 data=json.dumps(judgement.to_record(), ensure_ascii=False),
             )
+        self.onlookers.tell(judgement)
 
     def judgements(self, runs: Iterable[str]) -> tuple[Judgement, ...]:
         """Return what was said of these runs, in the order in which it was said, in whatever study."""

@@ -321,11 +321,11 @@ def table_html(runs: Sequence[Run], *, has_posters: bool = True) -> str:
         return "<div>no runs yet</div>"
     place = f"text-align:left;vertical-align:top;padding:4px 10px 4px 0;border-top:1px solid {LINE}"
     cell = f'style="{place};white-space:nowrap"'
-    prose = f'style="{place};overflow-wrap:break-word"'  # the one column that may be long
+    prose = f'style="{place};overflow-wrap:break-word"'  # what may be long
     lines = []
     for run in runs[:TWIN_ROWS]:
         columns = _cells(run, has_poster=has_posters)
-        styles = [prose if number == 4 else cell for number in range(len(columns))]
+        styles = [prose if number in (1, 3, 4) else cell for number in range(len(columns))]
         lines.append("<tr>" + "".join(f"<td {style}>{text}</td>" for style, text in zip(styles, columns, strict=True)))
     heads = "".join(f"<th {cell}>{text}</th>" for text in ("", "state", "when", "what", "prompt", "size", "id"))
     table = f'<table style="border-collapse:collapse;font-size:13px"><tr>{heads}</tr>{"".join(lines)}</table>'

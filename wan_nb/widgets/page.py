@@ -149,11 +149,17 @@ def rows_html(cells: Sequence[Cell], *, chars: int = STRIP_CHARS) -> str:
     return "".join(
         f'<section style="border-top:1px solid {LINE};padding:8px 0;break-inside:avoid"><div style="font-size:14px">'
         f"<b>{escape(label)}</b> {escape(row[0].variant.name)}</div>"
-        f'<div style="margin:0 0 4px;overflow-wrap:anywhere">{escape(str(row[0].request.prompt or ""))}</div>'
+        f'<div style="margin:0 0 4px;overflow-wrap:anywhere">{escape(_prompt_below(row[0]))}</div>'
         f"{_strips(row, limit)}</section>"
         for label, group in groupby(cells, key=lambda cell: cell.variant.label)
         if (row := list(group))
     )
+
+
+def _prompt_below(cell: Cell) -> str:
+    """Return a variant's prompt, unless its name says it whole."""
+    prompt = str(cell.request.prompt or "")
+    return "" if f'"{prompt}"' in cell.variant.name else prompt
 
 
 def html(experiment: Experiment) -> str:

@@ -96,6 +96,11 @@ def request_html(request: VideoRequest) -> str:
     return _framed(request, [], request.problems())
 
 
+def _names_all(problem: Problem) -> bool:
+    """Whether the problem's own words name its sources: then they are not said twice."""
+    return all(each in str(problem) for each in cite(problem.source).split("; "))
+
+
 def _framed(request: VideoRequest, rows: list[tuple[str, str]], problems: tuple[Problem, ...]) -> str:
     given = [("model", request.model)]
     for name, value in vars(request).items():
@@ -115,7 +120,7 @@ def _framed(request: VideoRequest, rows: list[tuple[str, str]], problems: tuple[
         f'<div style="color:{_COLOURS[problem.severity]}">{problem.severity}: {escape(str(problem))}'
         + (
             f' <span style="color:{SOFT};font-size:12px">[{escape(cite(problem.source))}]</span>'
-            if problem.source
+            if problem.source and not _names_all(problem)
             else ""
         )
         + "</div>"

@@ -50,7 +50,6 @@ class StudyView(W.VBox):  # type: ignore[misc]
         self._is_going = False
         self._asked = ""  # the price that is to be confirmed
         self._soon = Paced(experiment.session, guarded(self.refresh, self.fault))
-        self._ends: dict[str, Callable[[], None]] = {}
         self._shown: list[Cell] = []
         self._posters: dict[str, str] = {}
         self._head, self._table, self._votes, self._trouble, self._price = (W.HTML() for _ in range(5))
@@ -70,6 +69,7 @@ class StudyView(W.VBox):  # type: ignore[misc]
         self._yes.on_click(self._guarded(self._confirmed))
         self._no.on_click(self._guarded(lambda _: self._ask("")))
         self._seed.observe(self._guarded(lambda _: self.refresh()), names="value")
+        self._ends = _follow(experiment, self._soon)
         guarded(self.refresh, self.fault)()
 
     def __repr__(self) -> str:
@@ -100,12 +100,9 @@ class StudyView(W.VBox):  # type: ignore[misc]
                 f'<div class="wan-note">No votes yet: <code>study.judge("your name")</code> shows two at a time, '
                 f"names hidden; {study.votes_planned} votes on each pair are planned.</div>"
             )  # fmt: skip
-            going = [cell.run for cell in cells if cell.run and not cell.run.state.phase.is_terminal]
-            for run in going:
-                if run.id not in self._ends:
-                    self._ends[run.id] = run.observe(lambda _: self._soon())
-            was_going, self._is_going = self._is_going, bool(going)
-        if was_going and not going:
+            is_going = any(cell.run and not cell.run.state.phase.is_terminal for cell in cells)
+            was_going, self._is_going = self._is_going, is_going
+        if was_going and not is_going:
             self._settled()
 
     def _poster(self, cell: Cell) -> str:
@@ -163,9 +160,15 @@ class StudyView(W.VBox):  # type: ignore[misc]
 
     def close(self) -> None:
         """Stop following and remove all of it."""
-        for end in self._ends.values():
+        for end in self._ends:
             end()
         super().close()
+
+
+def _follow(experiment: Experiment, soon: Callable[[], None]) -> tuple[Callable[[], None], ...]:
+    """Ask for `soon` at each change of a run and at each judgement, whoever caused it; returns what ends that."""
+    session = experiment.session
+    return session.observe(lambda _: soon()), session.studybook.onlookers.add(lambda _: soon())
 
 
 def _price(estimate: StudyEstimate) -> str:
@@ -183,7 +186,7 @@ class JudgeView(W.VBox):  # type: ignore[misc]
     def __init__(self, experiment: Experiment, judge: str = "") -> None:
         self.experiment = experiment
         self._later = experiment.session.later
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._ballot: Ballot | None = None
         self._cells: list[Cell] = []
         self._put_aside: set[frozenset[Any]] = set()
@@ -206,6 +209,7 @@ class JudgeView(W.VBox):  # type: ignore[misc]
         for name in ("wan", "wan-form", "wan-judge", "wan-keys"):
             self.add_class(name)
         self._judge.observe(lambda _: self._hand_over(self._next), names="value")
+        self._ends = _follow(experiment, Paced(experiment.session, guarded(self._look_again, self.fault)))
         guarded(self._next, self.fault)()
 
     def __repr__(self) -> str:
@@ -259,7 +263,7 @@ class JudgeView(W.VBox):  # type: ignore[misc]
                     is_blind=True,
                 )
             self._ballot = None
-        self._next()
+            self._next()
 
     def _rate(self, side: str, ballot: Ballot | None, stars: int | None) -> None:
         if ballot is not None and stars is not None:  # None when the stars are taken off for the next pair
@@ -276,9 +280,15 @@ class JudgeView(W.VBox):  # type: ignore[misc]
         self._put_aside.clear()
         return found
 
-    def _next(self) -> None:
-        """Show the next two videos, or say that there are none."""
+    def _look_again(self) -> None:
+        """See whether there is something to judge by now, where there was not."""
+        self._next(is_idle=True)
+
+    def _next(self, *, is_idle: bool = False) -> None:
+        """Show the next two videos, or say that there are none; if `is_idle`, leave two that are shown alone."""
         with self._lock:
+            if is_idle and self._ballot is not None:
+                return
             self._ballot = ballot = self._draw()
             self._note.value = ""
             for stars in self._stars.values():
@@ -318,6 +328,12 @@ class JudgeView(W.VBox):  # type: ignore[misc]
         """Show an exception, until the user does something else."""
         self._trouble.value = fault_html(error)
 
+    def close(self) -> None:
+        """Stop following and remove all of it."""
+        for end in self._ends:
+            end()
+        super().close()
+
 
 def tally_html(experiment: Experiment) -> str:
     """Return the tally, or where to find it when it is too long for a widget's state."""
@@ -331,6 +347,10 @@ def show(experiment: Experiment) -> None:
     """Display a study: the live view, and under it, folded, the twin that stays. Nothing outside of a notebook."""
     shell = get_ipython()
     if shell is None:
+        return
+    if experiment.session.is_closed:
+        said = "This study's session is closed; open it again and run the cells that follow."
+        screen.display({"text/plain": said}, raw=True)  # type: ignore[no-untyped-call]
         return
     handles: list[Any] = []
 
