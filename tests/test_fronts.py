@@ -71,7 +71,7 @@ def from_study_to_votes(page: Any) -> None:
     judge.locator("video").nth(1).wait_for(state="attached")
     judge.locator(".wan-vote-left").click()
     judge.locator(".wan-over").wait_for()
-    study.locator("td:has-text('too few votes to tell: 1 of 6')").wait_for()
+    study.locator("text=Judgements so far: 1.").wait_for()
 
 
 @pytest.mark.campaign

@@ -211,12 +211,13 @@ def test_views_hear_of_runs_and_votes_that_others_cause(declared: Experiment) ->
     shown = judge._ballot
     assert "No votes yet" in view._votes.value
     declared.vote(("A", 1), ("B", 1), "left", judge="Ben")
-    until(lambda: "1 : 0" in view._votes.value)
+    until(lambda: "Judgements so far: 1." in view._votes.value)  # not of whom: a judge may be on the same page
     assert judge._ballot is shown  # what is being judged stays
     view.close()
     judge.close()
     declared.vote(("A", 2), ("B", 2), "left", judge="Ben")
-    assert "1 : 0" in view._votes.value
+    assert "Judgements so far: 1." in view._votes.value
+    assert "2 : 0" in StudyView(declared)._votes.value
 
 
 def test_a_study_of_a_closed_session_says_so_in_one_line(

@@ -49,6 +49,7 @@ class StudyView(W.VBox):  # type: ignore[misc]
         self._lock = threading.Lock()
         self._is_going = False
         self._asked = ""  # the price that is to be confirmed
+        self._said = len(experiment.judgements)
         self._soon = Paced(experiment.session, guarded(self.refresh, self.fault))
         self._shown: list[Cell] = []
         self._posters: dict[str, str] = {}
@@ -96,14 +97,25 @@ class StudyView(W.VBox):  # type: ignore[misc]
             self._say_price(estimate)
             self._shown = [cell for cell in cells if cell.seed == self._seed.value]
             self._player.clips = [page.clip_of(cell, poster=self._poster(cell)) for cell in self._shown]
-            self._votes.value = tally_html(study) if study.judgements else (
-                f'<div class="wan-note">No votes yet: <code>study.judge("your name")</code> shows two at a time, '
-                f"names hidden; {study.votes_planned} votes on each pair are planned.</div>"
-            )  # fmt: skip
+            self._votes.value = self._votes_html()
             is_going = any(cell.run and not cell.run.state.phase.is_terminal for cell in cells)
             was_going, self._is_going = self._is_going, is_going
         if was_going and not is_going:
             self._settled()
+
+    def _votes_html(self) -> str:
+        """Return the tally; of votes that came since, how many: who is ahead would sway a judge on the same page."""
+        study, said = self.experiment, len(self.experiment.judgements)
+        if said and said == self._said:
+            return tally_html(study)
+        if said:
+            text = f"Judgements so far: {said}. <code>study.tally()</code> counts them, once nobody here is to judge."
+        else:
+            text = (
+                'No votes yet: <code>study.judge("your name")</code> shows two at a time, names hidden; '
+                f"{study.votes_planned} votes on each pair are planned."
+            )
+        return f'<div class="wan-note">{text}</div>'
 
     def _poster(self, cell: Cell) -> str:
         """Return the first frame as it was asked, while there is no video."""
