@@ -149,7 +149,8 @@ def test_the_same_request_shows_its_run_and_new_sample_makes_another(form: Form,
         assert "makes another" in form._existing.value
         form._submit.click()
         until(lambda take=take: len(form.runs) == take and not form._sending and form.state.is_settled)  # type: ignore[misc]
-        assert form.runs[0].run.state.take == take and not form._sample.value
+        until(lambda: not form._sample.value)
+        assert form.runs[0].run.state.take == take
     assert form.runs[-1] is first and tuple(form._below.children) == tuple(form.runs)
 
 
