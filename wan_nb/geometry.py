@@ -250,6 +250,10 @@ class Drift:
 def drift(wanted: Size | Fraction | str, output: Size) -> Drift:
     """Return how far `output` is from a wanted shape (a size, a fraction, or text such as ``"3:4"``).
 
+    Args:
+        wanted: Width over height.
+        output: The size that came or will come out, in pixels.
+
     Example:
         >>> print(drift("3:4", Size(816, 1104)))
         -1.45 % in ratio, 16 px
@@ -288,6 +292,13 @@ class Predictions(dict[str, Size]):
 
 def compare_rules(source: Size | tuple[int, int] | str, tier: str) -> Predictions:
     """Return what each rule of `RULES` predicts.
+
+    Args:
+        source: The picture's size in pixels.
+        tier: ``"480P"``, ``"720P"`` or ``"1080P"``.
+
+    Raises:
+        GeometryError: If there is no such tier, or the size is none.
 
     Example:
         >>> print(compare_rules("750x1000", "720P")["nearest16"])

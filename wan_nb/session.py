@@ -221,20 +221,9 @@ class Session(Desk):
         return run
 
     def again(self, run: Run, *, allow: str | tuple[str, ...] = (), confirm: bool = False, **changes: Any) -> Run:
-        """Make a run's request once more, as a new take that is linked to it.
+        """Make a run's request once more, as a new take that is linked to it: `Run.again`, arguments and errors too.
 
         What was allowed for the unchanged request is allowed again; a changed one is checked like any other.
-
-        Args:
-            run: Whose request.
-            allow: Fields whose *wasteful* problems are accepted, or ``"all"``; ``"price"`` accepts an unknown price.
-            confirm: Whether a price above the session's `confirm_above` is meant.
-            changes: Fields of the request to change.
-
-        Raises:
-            AmbiguousError: If the run may be running and billed.
-            RequestError: If a changed request must be held back; nothing was sent.
-            BudgetError: If the budget does not cover it, or it was not confirmed; nothing was sent.
         """
         request = run.request.replace(**changes) if changes else run.request
         if run.state.phase is RunPhase.AMBIGUOUS:
@@ -247,15 +236,7 @@ class Session(Desk):
         return self._submit([(request, takes + 1)], allowed if changes else ("all", *allowed), confirm, run.id)[0]
 
     def cancel(self, run: Run) -> RunState:
-        """Call a queued run back.
-
-        Args:
-            run: It must be PENDING at the service, or not sent yet.
-
-        Raises:
-            ServiceError: If it is not PENDING any more.
-            ConfigError: If it is over already, or the endpoint cannot call tasks back.
-        """
+        """Call a queued run back: `Run.cancel`, errors too."""
         self.engine.run(self._follower.cancel(run.id))
         return run.state
 
@@ -316,14 +297,7 @@ class Session(Desk):
         return run
 
     def candidates(self, run: Run) -> Candidates:
-        """Return the service's tasks that an ambiguous run may be.
-
-        Args:
-            run: An ambiguous one.
-
-        Raises:
-            ConfigError: If the run is not ambiguous, or the endpoint has no task list.
-        """
+        """Return the service's tasks that an ambiguous run may be: `Run.candidates`, errors too."""
         self._check_ambiguous(run)
         return self.engine.run(self._follower.candidates(run.state))
 
@@ -367,17 +341,7 @@ class Session(Desk):
         return self.engine.run(read_tasks(self._follower.client, self.clock, filters))
 
     def mark(self, run: Run, *, note: str | None, tags: Iterable[str] | None, starred: bool | None) -> Run:
-        """Write a note, tags or a star on a run; what is None stays as it is.
-
-        Args:
-            run: Which.
-            note: A sentence; empty takes it away.
-            tags: Words to find it by; an empty list takes them away.
-            starred: Whether it has a star: `prune` leaves such videos alone.
-
-        Raises:
-            ConfigError: If `tags` is one text instead of a list.
-        """
+        """Write a note, tags or a star on a run; what is None stays as it is: `Run.mark`, errors too."""
         if isinstance(tags, str):
             raise ConfigError(f"tags={tags!r} is one text; give a list, such as ['lecture 3'].")
         marks: dict[str, Any] = {"note": note, "tags": None if tags is None else sorted(tags), "starred": starred}

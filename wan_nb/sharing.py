@@ -40,6 +40,9 @@ class Finding:
 def check_notebook(path: str | Path) -> list[Finding]:
     """Look through a notebook for what must not be shared; an empty list means that nothing was found.
 
+    Args:
+        path: An ``.ipynb`` file; it is only read.
+
     Raises:
         ConfigError: If the file is not a notebook.
 

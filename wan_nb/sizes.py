@@ -38,6 +38,10 @@ class Reachable:
 def lattice(tier: str, rule: str = DOCUMENTED_RULE) -> tuple[Reachable, ...]:
     """Return every size that a rule gives at a tier, for inputs from 1:8 to 8:1, narrow to wide.
 
+    Args:
+        tier: ``"480P"``, ``"720P"`` or ``"1080P"``.
+        rule: A name in `wan_nb.geometry.RULES`.
+
     Raises:
         GeometryError: If the tier or rule does not exist.
 
