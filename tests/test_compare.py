@@ -163,7 +163,7 @@ def test_the_definition_is_what_is_asked(session: wan.Session, baseline: wan.Vid
 @pytest.mark.parametrize(
     ("axes", "words"),
     [
-        ({"prompts": ["a"]}, "'prompts' is no field"),
+        ({"prompts": ["a"]}, "'prompts' is not a field .* did you mean 'prompt'"),
         ({"prompt": []}, "names nothing to compare"),
         ({"prompt": ["a", "b", "a"]}, r"A \(prompt: a\) and C \(prompt: a\) ask for the same"),
         ({"prompt": "A cat"}, "nothing to compare"),

@@ -19,11 +19,12 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "wan_nb"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-FREE = {"errors", "clock"}
+FREE = {"errors", "clock", "hints"}
 """Everyone may import these."""
 
 ALLOWED: dict[str, set[str]] = {
     "tables": set(),
+    "hints": set(),
     "geometry": {"tables"},
     "sizes": {"geometry"},
     "drawing": {"boxes", "geometry"},

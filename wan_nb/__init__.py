@@ -107,7 +107,10 @@ def __getattr__(name: str) -> Any:
         return version("wan_nb")
     if name in _HOME_OF:
         return getattr(importlib.import_module(f"wan_nb.{_HOME_OF[name]}"), name)
-    raise AttributeError(f"module 'wan_nb' has no attribute {name!r}")
+    from wan_nb.hints import nearest
+
+    near = "" if name.startswith("_") else nearest(name, __all__)
+    raise AttributeError(f"module 'wan_nb' has no attribute {name!r}" + (f"; did you mean {near!r}?" if near else ""))
 
 
 def __dir__() -> list[str]:

@@ -75,6 +75,9 @@ class StudyEstimate:
     is_simulated: bool
     """Whether it costs nothing."""
 
+    def __repr__(self) -> str:
+        return f"StudyEstimate({self})"
+
     def __str__(self) -> str:
         if not self.missing:
             return f"nothing: all {self.cells} cells are submitted"

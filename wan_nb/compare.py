@@ -12,14 +12,15 @@ import os
 import secrets
 import time
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from wan_nb import export, tables
 from wan_nb.ballots import Ballot, Key, draw
 from wan_nb.cells import Cell, StudyEstimate, shown
 from wan_nb.errors import ConfigError, LedgerError, MediaError, RequestError, RunError, StillRunningError
+from wan_nb.hints import Hinted
 from wan_nb.pricing import Money
 from wan_nb.record import RunPhase, RunState
 from wan_nb.request import VideoRequest
@@ -41,7 +42,7 @@ VOTES = 20
 """Decided votes a pair, unless another number is fixed."""
 
 
-class Experiment:
+class Experiment(Hinted):
     """A declared comparison; `session.compare()`, `session.study()` and `session.studies()` lead to it.
 
     Example:
@@ -58,6 +59,17 @@ class Experiment:
         (('A', 'B'),) (1, 2) 5 4 saved
         1 undo 2
     """
+
+    _instead: ClassVar[Mapping[str, str]] = {
+        "winner": "study.tally(), which says whether there is one",
+        "verdict": "study.tally()",
+        "results": "study.tally(), study.measures() or study.videos",
+        "votes": "study.judgements, or study.tally()",
+        "run": "study.submit().wait()",
+        "runs": "[cell.run for cell in study.cells]",
+        "add_seed": "session.compare(…) again with one seed more; what exists is not sent again",
+        "export": "study.to_csv(path), .to_html(path) or .to_json(path)",
+    }
 
     def __init__(self, session: Session, design: Design, row: StudyRow) -> None:
         self.session = session

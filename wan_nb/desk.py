@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from wan_nb.calibration import Calibration, calibrate_runs
 from wan_nb.clock import Clock
 from wan_nb.endpoint import Endpoint
 from wan_nb.errors import ConfigError
+from wan_nb.hints import Hinted
 from wan_nb.history import Runs, Spend, prunable, usage_bytes
 from wan_nb.kept import KeptInputs
 from wan_nb.ledger import Ledger
@@ -31,8 +32,20 @@ if TYPE_CHECKING:
     from wan_nb.session import Session
 
 
-class Desk:
+class Desk(Hinted):
     """The part of a `Session` that says what it is, looks, compares and sums up; it sends nothing."""
+
+    _instead: ClassVar[Mapping[str, str]] = {
+        "spent": "session.spend()",
+        "cost": "session.spend(), or session.preview(request).price",
+        "price": "session.preview(request).price",
+        "estimate": "session.preview(request)",
+        "videos": "[run.video for run in session.runs()]",
+        "generate": "session.submit(request)",
+        "create": "session.submit(request)",
+        "wait": "wan.gather(runs), or run.wait()",
+        "help": "help(session)",
+    }
 
     endpoint: Endpoint
     """Where calls go."""
@@ -168,6 +181,8 @@ class Desk:
         Raises:
             LedgerError: If there is no such run.
         """
+        if not isinstance(run_id, str):
+            raise ConfigError(f"{run_id!r} is no run's id; session.submit(request) runs a request.")
         return self._handle(self.ledger.state(run_id))
 
     def request_of(self, state: RunState) -> VideoRequest:

@@ -23,7 +23,7 @@ from wan_nb.sizes import lattice
 
 if TYPE_CHECKING:
     from wan_nb.measures import Measured
-    from wan_nb.votes import Verdict
+    from wan_nb.votes import Tally, Verdict
 
 _COLOURS = ("#0b6bcb", "#c2410c", "#2e7d32", "#7b3fb5", "#8a6d00")
 _NAMED = ("1:3", "9:21", "1:2", "9:16", "2:3", "3:4", "4:5", "1:1", "5:4", "4:3", "3:2", "16:9", "2:1", "21:9", "3:1")
@@ -147,18 +147,18 @@ def plot_lattice(
     return figure
 
 
-def plot_tally(verdicts: Iterable[Verdict]) -> Figure:
+def plot_tally(verdicts: Iterable[Verdict] | Tally) -> Figure:
     """Draw the share of votes for the first variant of each pair: a dot with its 95 % interval, and the even split.
 
     A full dot has the number of votes that was fixed beforehand, a hollow one has fewer and tells nothing yet.
 
     Args:
-        verdicts: One a pair: ``study.tally().verdicts``.
+        verdicts: One a pair: ``study.tally()``, or some of its ``.verdicts``.
 
     Example:
         >>> plot_tally(study.tally().verdicts)  # doctest: +SKIP
     """
-    rows = list(verdicts)
+    rows = list(verdicts if isinstance(verdicts, Iterable) else verdicts.verdicts)
     figure = Figure(figsize=(8.6, 0.55 * len(rows) + 1.2), layout="constrained")
     axes = figure.add_subplot()
     axes.axvline(50, color=_SOFT, linewidth=1, linestyle="--", zorder=1)

@@ -285,7 +285,7 @@ def _texts(request: VideoRequest, spec: ModelSpec) -> Iterator[Problem]:
         if text is None or spec.fields.verdict(name) == "refused":
             continue
         if not isinstance(text, str):
-            yield Problem(name, "refused", f"{name} is a {type(text).__name__}; text is allowed.", "Give a string.")
+            yield Problem(name, "refused", f"{name}={text!r:.80}; text is allowed.", "Give a string.")
         elif not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
             half = f"{name} holds half a character (a lone surrogate), which cannot be sent."
             yield Problem(name, "refused", half, "Type it anew.")

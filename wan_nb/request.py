@@ -7,18 +7,20 @@ happens here; `wan_nb.media` measures, `wan_nb.problems` judges, `wan_nb.client`
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from dataclasses import replace as _replace
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from wan_nb import catalog
 from wan_nb.catalog import Family, ModelSpec
-from wan_nb.errors import ConfigError, RequestError
+from wan_nb.errors import ConfigError, MediaError, RequestError
 from wan_nb.geometry import TIER_AREA, Size, predict
+from wan_nb.hints import Hinted, nearest
 from wan_nb.media import Media, load
 from wan_nb.problems import Place, Problem, find_problems
 
@@ -40,13 +42,62 @@ _PARAMETERS = ("resolution", "duration", "prompt_extend", "shot_type", "audio", 
 _SIGNED = ("signature", "expires", "token", "credential", "x-amz-", "x-oss-", "security")
 
 
+_MEANT = {
+    "image": "first_frame",
+    "img": "first_frame",
+    "picture": "first_frame",
+    "img_url": "first_frame",
+    "last_image": "last_frame",
+    "video": "first_clip",
+    "audio_url": "driving_audio",
+    "size": "resolution",
+    "seconds": "duration",
+    "length": "duration",
+}
+"""Fields by other names that people know."""
+
+
+def check_fields(given: Iterable[str]) -> None:
+    """Raise if a name is no field of a request.
+
+    Raises:
+        RequestError: It says which field was probably meant.
+
+    Example:
+        >>> check_fields(["prompts"])  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        wan_nb.errors.RequestError: 'prompts' is not a field of a request; did you mean 'prompt'? It has model, ...
+    """
+    known = [each.name for each in fields(VideoRequest)]
+    for name in given:
+        if name not in known:
+            near = _MEANT.get(name) or nearest(name, known)
+            hint = f"did you mean {near!r}? " if near else ""
+            raise RequestError(f"{name!r} is not a field of a request; {hint}It has {', '.join(known)}.")
+
+
+def _with_names_checked(kind: type[VideoRequest]) -> type[VideoRequest]:
+    """Let the constructor answer a misspelt field as `replace` does."""
+    made = kind.__init__
+
+    @functools.wraps(made)
+    def checked(self: VideoRequest, *args: Any, **given: Any) -> None:
+        check_fields(given)
+        made(self, *args, **given)
+
+    setattr(kind, "__init__", checked)  # noqa: B010 - a type checker keeps the signature that it knows
+    return kind
+
+
+@_with_names_checked
 @dataclass(frozen=True)
-class VideoRequest:
+class VideoRequest(Hinted):
     """What to make: a model, its media, a prompt and parameters.
 
     Media take a path, URL, ``oss://`` or data URI, bytes, PIL image, numpy array, or a finished video.
 
     Raises:
+        RequestError: If a name is not a field.
         MediaError: If a medium is of a type that cannot be one (a bad *file* is a problem, not an exception).
 
     Example:
@@ -56,6 +107,16 @@ class VideoRequest:
         >>> request.payload()["input"]["first_frame_url"]
         'https://x.example/cat.png'
     """
+
+    _instead: ClassVar[Mapping[str, str]] = {
+        "price": "session.preview(request).price",
+        "cost": "session.preview(request).price",
+        "estimate": "session.preview(request)",
+        "size": "request.predicted_size()",
+        "validate": "request.problems()",
+        "submit": "session.submit(request)",
+        "run": "session.submit(request)",
+    }
 
     model: str
     """Model id or alias as in the catalogue; another id needs `family`."""
@@ -98,7 +159,10 @@ class VideoRequest:
         for name, kind in MEDIA_FIELDS.items():
             source = getattr(self, name)
             if source is not None:
-                object.__setattr__(self, name, load(source, kind))  # type: ignore[arg-type]
+                try:
+                    object.__setattr__(self, name, load(source, kind))  # type: ignore[arg-type]
+                except MediaError as error:
+                    raise MediaError(f"{name}: {error}") from None
 
     # --- what it comes to ---------------------------------------------------------------------------------------
 
@@ -207,10 +271,7 @@ class VideoRequest:
             >>> VideoRequest("wan2.7-i2v", prompt="a cat").replace(seed=2).seed
             2
         """
-        known = {each.name for each in fields(self)}
-        for name in changes:
-            if name not in known:
-                raise RequestError(f"{name!r} is not a field of a request; it has {', '.join(sorted(known))}.")
+        check_fields(changes)
         return _replace(self, **changes)
 
     # --- what is sent -------------------------------------------------------------------------------------------

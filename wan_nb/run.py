@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from wan_nb.advice import explain
 from wan_nb.engine import TICK_S
 from wan_nb.errors import AmbiguousError, ConfigError, ExpiredError, RunError, StillRunningError, TaskFailedError
+from wan_nb.hints import Hinted
 from wan_nb.onlookers import Onlookers
 from wan_nb.record import RunPhase, RunState
 from wan_nb.result import Video
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from wan_nb.session import Session
 
 
-class Run:
+class Run(Hinted):
     """A handle on one run of a session; `session.submit()` and `session.runs()` give it.
 
     Example:
@@ -45,6 +46,21 @@ class Run:
         ...     print(run.state.note, seen[-1], video.size, again.request.seed, run.elapsed_s > 0, again.wait().size)
         calm saved 176×128 7 True 176×128
     """
+
+    _instead: ClassVar[Mapping[str, str]] = {
+        "status": "the run itself on a cell's last line, or run.state.phase",
+        "result": "run.wait(), or: await run",
+        "path": "run.video.path, once the video is there",
+        "play": "run.video on a cell's last line",
+        "show": "the run itself on a cell's last line",
+        "retry": "run.again()",
+        "task_id": "run.state.task_id",
+        "seed": "run.request.seed",
+        "prompt": "run.request.prompt",
+        "error": "run.state.code and run.state.message",
+        "cost": "run.video.cost, or session.spend() for all",
+        "price": "run.video.cost, or session.spend() for all",
+    }
 
     def __init__(self, session: Session, state: RunState, *, request: VideoRequest | None = None) -> None:
         self.session = session

@@ -11,14 +11,14 @@ import itertools
 import json
 import string
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from wan_nb.catalog import cite
 from wan_nb.chance import LEAST_SEEDS
-from wan_nb.errors import ConfigError
+from wan_nb.errors import ConfigError, RequestError
 from wan_nb.media import Media
-from wan_nb.request import MEDIA_FIELDS, VideoRequest
+from wan_nb.request import MEDIA_FIELDS, VideoRequest, check_fields
 
 _SHOWN = 48
 
@@ -59,9 +59,10 @@ class Design:
         """
         if not isinstance(baseline, VideoRequest):
             raise ConfigError(f"{baseline!r} is not a request; make one with wan.VideoRequest(model, first_frame=…).")
-        known = {each.name for each in fields(VideoRequest)}
-        if wrong := set(axes) - known:
-            raise ConfigError(f"{min(wrong)!r} is no field of a request; compare by {', '.join(sorted(known))}.")
+        try:
+            check_fields(axes)
+        except RequestError as error:
+            raise ConfigError(str(error)) from None
         values = {name: _values(baseline, name, given) for name, given in axes.items() if name != "seed"}
         one = 1 if baseline.seed is None else baseline.seed
         seeds = tuple(_listed(axes["seed"])) if "seed" in axes else (one,)

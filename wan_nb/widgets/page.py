@@ -194,9 +194,11 @@ def write_page(
         The page.
 
     Raises:
-        ConfigError: If the videos do not fit, or the page cannot be written.
+        ConfigError: If the name does not end with .html, the videos do not fit, or the page cannot be written.
     """
     path = Path(path).expanduser()
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"{path.name!r} is no name for a page; give one that ends with .html.")
     videos, budget = _videos(experiment.cells), PAGE_BYTES if budget_bytes is None else budget_bytes
     total = sum(each.nbytes for each in videos.values())
     if not link and total > budget:

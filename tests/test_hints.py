@@ -1,0 +1,89 @@
+"""What somebody in a hurry types: each answer says how to go on."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import wan_nb as wan
+from wan_nb.hints import Hinted
+
+PICTURE = Image.new("RGB", (400, 300))
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("promt", "prompt"), ("image", "first_frame"), ("seconds", "duration"), ("seeds", "seed")]
+)
+def test_misspelt_field_is_answered_with_the_one_that_was_meant(typed: str, meant: str) -> None:
+    """In the constructor, in `replace` and as an axis of a comparison."""
+    request = wan.VideoRequest("wan2.6-i2v-flash", prompt="x")
+    with pytest.raises(wan.WanError, match=f"'{typed}' is not a field .* did you mean '{meant}'"):
+        wan.VideoRequest("wan2.6-i2v-flash", **{typed: 1})
+    with pytest.raises(wan.WanError, match=f"did you mean '{meant}'"):
+        request.replace(**{typed: 1})
+
+
+def test_constructor_is_still_a_dataclass_s() -> None:
+    """Shift-Tab shows the fields; copies are equal."""
+    request = wan.VideoRequest("wan2.6-i2v-flash", prompt="x", seed=3)
+    assert list(inspect.signature(wan.VideoRequest).parameters)[:3] == ["model", "prompt", "first_frame"]
+    assert copy.deepcopy(request) == copy.copy(request) == request
+    assert not hasattr(request, "_repr_javascript_")
+
+
+def test_medium_of_a_wrong_type_names_its_field() -> None:
+    """Which of the two pictures was it?"""
+    with pytest.raises(wan.WanError, match=r"^last_frame: int is no image"):
+        wan.VideoRequest("wan2.2-kf2v-flash", first_frame=PICTURE, last_frame=5)
+
+
+def test_names_that_one_expects_lead_to_those_that_are(tmp_path: Path) -> None:
+    """Runs, sessions, studies, requests and the package itself."""
+    with wan.simulated(tmp_path, scenario="small", speed=6000) as session:
+        request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=PICTURE, prompt="x", resolution="480P")
+        study = session.compare(request, prompt=["a", "b"], seed=[1, 2])
+        run = session.submit(request)
+        for thing, name, use in [
+            (run, "status", "run.state.phase"),
+            (run, "wiat", "'wait'"),
+            (session, "generate", "session.submit"),
+            (session, "closse", "'close'"),
+            (study, "winner", "study.tally()"),
+            (request, "price", "session.preview"),
+            (wan, "Videorequest", "'VideoRequest'"),
+        ]:
+            with pytest.raises(AttributeError, match=name) as told:
+                getattr(thing, name)
+            assert use in str(told.value)
+        with pytest.raises(wan.WanError, match=r"session\.submit"):
+            session.run(request)  # type: ignore[arg-type]
+        with pytest.raises(wan.WanError, match=r"ends with \.html"):
+            study.to_html(tmp_path / "study.pdf")
+        with pytest.raises(wan.WanError, match="did you mean 'seed'"):
+            session.compare(request, seeds=[1, 2])
+        assert wan.plot_tally(study.tally()).axes
+        assert repr(study.estimate).startswith("StudyEstimate(4 of 4 cells")
+        run.wait()
+
+
+def test_what_fails_inside_a_property_is_not_hidden() -> None:
+    """A hint in place of the real error would send people the wrong way."""
+
+    class Torn(Hinted):
+        @property
+        def size(self) -> int:
+            return None.width  # type: ignore[attr-defined,no-any-return]
+
+    with pytest.raises(AttributeError, match="'NoneType' object has no attribute 'width'"):
+        _ = Torn().size
+
+
+@pytest.mark.parametrize("kind", [wan.Run, wan.Session, wan.Experiment, wan.VideoRequest])
+def test_no_hint_stands_in_the_way_of_a_name_that_exists(kind: type[Hinted]) -> None:
+    """A hint for what is there would never be seen."""
+    assert kind._instead
+    assert not [name for name in kind._instead if hasattr(kind, name)]
