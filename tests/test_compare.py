@@ -582,8 +582,8 @@ def test_a_card_with_a_hole_is_said_to_be_damaged(session: wan.Session, baseline
 def test_where_nothing_can_be_written_is_a_line(session: wan.Session, baseline: wan.VideoRequest) -> None:
     study = session.compare(baseline, prompt=PROMPTS)
     for write in (study.to_csv, study.to_json, study.to_html):
-        with pytest.raises(ConfigError, match=r"x\.out cannot be written: No such file or directory; choose another"):
-            write("nowhere/x.out")
+        with pytest.raises(ConfigError, match=r"x\.html cannot be written: No such file or directory; choose another"):
+            write("nowhere/x.html")
 
 
 def test_what_people_say_is_kept_as_text(session: wan.Session, baseline: wan.VideoRequest) -> None:

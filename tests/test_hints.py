@@ -67,6 +67,8 @@ def test_names_that_one_expects_lead_to_those_that_are(tmp_path: Path) -> None:
             session.compare(request, seeds=[1, 2])
         assert wan.plot_tally(study.tally()).axes
         assert repr(study.estimate).startswith("StudyEstimate(4 of 4 cells")
+        with pytest.raises(NotImplementedError):  # outside of a notebook its table is shown, also while it goes on
+            session.runs()._ipython_display_()
         run.wait()
 
 

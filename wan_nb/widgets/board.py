@@ -277,15 +277,18 @@ class History(Board):
 # --- what a cell shows ------------------------------------------------------------------------------------------
 
 
+def is_live(runs: Sequence[Run]) -> bool:
+    """Whether there is something to follow, a notebook to show it in, and one session (a board is of one)."""
+    return hasattr(get_ipython(), "kernel") and len({run.session for run in runs}) == 1 and is_going(runs)
+
+
 def show(runs: Sequence[Run]) -> Callable[[], None]:
     """Display several runs: live while one goes on, and their static table once all are over.
 
     Returns:
         What puts the static table in the board's place if all are over; nothing happens outside of a notebook.
     """
-    shell = get_ipython()
-    is_mixed = len({run.session for run in runs}) > 1  # a board is of one session
-    if shell is None or not hasattr(shell, "kernel") or is_mixed or not is_going(runs):
+    if not is_live(runs):
         return lambda: None
     view = Board(runs[0].session, runs)
     handle = screen.display(view, display_id=True)  # type: ignore[no-untyped-call]
