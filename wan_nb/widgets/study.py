@@ -225,7 +225,9 @@ class JudgeView(W.VBox):  # type: ignore[misc]
         guarded(self._next, self.fault)()
 
     def __repr__(self) -> str:
-        return f"{self.experiment!r}: judging{f' by {self._judge.value}' if self._judge.value else ''}"
+        # not how others voted: this is what stays in a notebook that judges share
+        by = f" by {self._judge.value}" if self._judge.value else ""
+        return f"Judging{by}: {self.experiment.name or self.experiment.id}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Add what stays where no kernel is."""
