@@ -64,3 +64,8 @@ def test_each_notebook_asks_for_its_own() -> None:
         cells = [cell for cell in nbformat.read(path, as_version=4).cells if "wan.check({" in cell.source]
         named = re.findall(r'"(\d\d\.\d)": None', "".join(cell.source for cell in cells))
         assert named == [number for number in EXERCISES if number[:2] == path.name[:2]], path.name
+
+
+def test_answers_without_numbers_are_one_line() -> None:
+    with pytest.raises(ConfigError, match="says not which exercise"):
+        wan.check(["wan2.7-i2v"])  # type: ignore[arg-type]

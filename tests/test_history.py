@@ -102,6 +102,9 @@ def test_the_terminal(session: wan.Session, two: tuple[wan.Run, wan.Run], capsys
     assert "0 run(s) going" in capsys.readouterr().out
     assert main(["runs", "--folder", "nowhere"]) == 1
     assert "nowhere has no journal" in capsys.readouterr().err
+    beside = session.folder.parent / "nowhere"
+    assert main(["runs", "--folder", str(beside)]) == 1
+    assert f"here is {session.folder}" in capsys.readouterr().err
 
 
 def test_a_notebook_before_it_is_shared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ videos; ``check`` looks through notebooks before they are shared; ``doctor`` loo
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,10 +21,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     chosen = parser.parse_args(arguments)
     try:
-        return int(chosen.work(chosen))
+        done = int(chosen.work(chosen))
+        sys.stdout.flush()
+        return done
     except WanError as error:
         _say(f"wan-nb: {error}", to_stderr=True)
         return 1
+    except BrokenPipeError:  # `wan-nb runs | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         _say("wan-nb: stopped; runs go on at the service", to_stderr=True)
         return 130
@@ -71,7 +77,9 @@ def _states(folder: Path, limit: int | None) -> list[RunState]:
 
     path = folder.expanduser() / "ledger.sqlite"
     if not path.is_file():
-        raise RunError(f"{folder} has no journal; name a session's folder with --folder.")
+        others = ", ".join(str(each.parent) for each in sorted(folder.parent.glob("*/ledger.sqlite")))
+        there = f"here is {others}" if others else "name a session's folder"
+        raise RunError(f"{folder} has no journal; {there}: --folder chooses.")
     ledger = Ledger(path)
     try:
         return ledger.states(limit=limit)

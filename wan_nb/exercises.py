@@ -85,6 +85,8 @@ def check(answers: Mapping[str, object]) -> Marks:
         08.3      path that wan2.2-kf2v-flash is sent to  not answered yet
         1 of 2
     """
+    if not isinstance(answers, Mapping):
+        raise ConfigError(f"{answers!r} says not which exercise it answers; write wan.check({{'11.1': answer}}).")
     return Marks(_mark(number, answer) for number, answer in answers.items())
 
 

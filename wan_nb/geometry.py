@@ -57,7 +57,10 @@ class Size:
         if isinstance(value, str):
             match = re.fullmatch(r"\s*(\d+)\s*[x×*:]\s*(\d+)\s*", value, re.IGNORECASE)
             if not match:
-                raise GeometryError(f"{value!r} is not a size; write it as '750x1000' (width, then height).")
+                raise GeometryError(
+                    f"{value!r} is not a size; write it as '750x1000' (width, then height). A picture's size is "
+                    "wan.load('cat.png').size."
+                )
             return cls(int(match[1]), int(match[2]))
         try:
             width, height = value

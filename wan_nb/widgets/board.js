@@ -140,7 +140,7 @@ function render({ model, el }) {
     }
     const spent = Object.entries(money).map(([currency, amount]) => `${amount.toFixed(2)} ${currency}`).join(" + ");
     const words = [`${list.length} run${list.length === 1 ? "" : "s"}${about.kind === "history" ? " on this page" : ""}`, Object.entries(counts).map(([word, count]) => `${count} ${word}`).join(", "), `${seconds} s of video`];
-    words.push(about.free ? "simulated: free" : `${spent ? `about ${spent}` : "nothing spent"}${unknown ? `, ${unknown} without a known price` : ""}`);
+    words.push(about.free ? `simulated: free, times ${about.speed}× faster` : `${spent ? `about ${spent}` : "nothing spent"}${unknown ? `, ${unknown} without a known price` : ""}`);
     sums.textContent = words.filter(Boolean).join(" · ");
   }
   function tick() {
