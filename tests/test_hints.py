@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from PIL import Image
 
 import wan_nb as wan
 from wan_nb.hints import Hinted
+from wan_nb.preview import Preview
+from wan_nb.record import RunState
 
 PICTURE = Image.new("RGB", (400, 300))
 
@@ -89,3 +92,21 @@ def test_no_hint_stands_in_the_way_of_a_name_that_exists(kind: type[Hinted]) -> 
     """A hint for what is there would never be seen."""
     assert kind._instead
     assert not [name for name in kind._instead if hasattr(kind, name)]
+
+
+HELD = {"run": wan.Run, "study": wan.Experiment, "session": wan.Session, "request": wan.VideoRequest, "wan": wan}
+WORN = {"state": RunState, "video": wan.Video, "request": wan.VideoRequest, "preview(request)": Preview}
+
+
+@pytest.mark.parametrize(
+    "kind", [wan.Run, wan.Experiment, wan.Session, wan.VideoRequest], ids=lambda kind: kind.__name__
+)
+def test_what_is_offered_instead_exists(kind: type) -> None:
+    """A hint that leads to nothing is worse than none."""
+    for said in kind._instead.values():  # type: ignore[attr-defined]
+        for name, first, then in re.findall(
+            r"\b(run|study|session|request|wan)\.(\w+(?:\(request\))?)(?:\.(\w+))?", said
+        ):
+            assert hasattr(HELD[name], first.split("(")[0]), said
+            if then:
+                assert hasattr(WORN[first], then), said

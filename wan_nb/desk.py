@@ -37,9 +37,9 @@ class Desk(Hinted):
 
     _instead: ClassVar[Mapping[str, str]] = {
         "spent": "session.spend()",
-        "cost": "session.spend(), or session.preview(request).price",
-        "price": "session.preview(request).price",
-        "estimate": "session.preview(request)",
+        "cost": "session.spend(), or session.preview(request).estimate",
+        "price": "session.preview(request).estimate",
+        "estimate": "session.preview(request).estimate",
         "videos": "[run.video for run in session.runs()]",
         "generate": "session.submit(request)",
         "create": "session.submit(request)",

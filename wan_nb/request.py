@@ -109,9 +109,9 @@ class VideoRequest(Hinted):
     """
 
     _instead: ClassVar[Mapping[str, str]] = {
-        "price": "session.preview(request).price",
-        "cost": "session.preview(request).price",
-        "estimate": "session.preview(request)",
+        "price": "session.preview(request).estimate",
+        "cost": "session.preview(request).estimate",
+        "estimate": "session.preview(request).estimate",
         "size": "request.predicted_size()",
         "validate": "request.problems()",
         "submit": "session.submit(request)",
