@@ -35,7 +35,24 @@ KEYS = {"a": "left", "s": "tie", "d": "right", "n": "skip", "u": "undo"}
 """Keys of a judge, and the buttons that they press."""
 
 
-class StudyView(W.VBox):  # type: ignore[misc]
+class _Following(W.VBox):  # type: ignore[misc]
+    """A view that hears of a study's runs and votes until it is closed, with a place for what went wrong."""
+
+    _trouble: W.HTML
+    _ends: tuple[Callable[[], None], ...]
+
+    def fault(self, error: BaseException) -> None:
+        """Show an exception, until the user does something else."""
+        self._trouble.value = fault_html(error)
+
+    def close(self) -> None:
+        """Stop following and remove all of it."""
+        for end in self._ends:
+            end()
+        super().close()
+
+
+class StudyView(_Following):
     """A live study: states, price and Submit, and all variants of one seed in step.
 
     Args:
@@ -166,16 +183,6 @@ class StudyView(W.VBox):  # type: ignore[misc]
         finally:
             self.refresh()
 
-    def fault(self, error: BaseException) -> None:
-        """Show an exception, until the user does something else."""
-        self._trouble.value = fault_html(error)
-
-    def close(self) -> None:
-        """Stop following and remove all of it."""
-        for end in self._ends:
-            end()
-        super().close()
-
 
 def _follow(experiment: Experiment, soon: Callable[[], None]) -> tuple[Callable[[], None], ...]:
     """Ask for `soon` at each change of a run and at each judgement, whoever caused it; returns what ends that."""
@@ -187,7 +194,7 @@ def _price(estimate: StudyEstimate) -> str:
     return f"about {estimate.money}" if estimate.money else "an unknown price"
 
 
-class JudgeView(W.VBox):  # type: ignore[misc]
+class JudgeView(_Following):
     """Blind votes: two videos of one seed, sides drawn at random, names hidden.
 
     Args:
@@ -337,16 +344,6 @@ class JudgeView(W.VBox):  # type: ignore[misc]
             else "You have judged every two videos that are there: thank you. Another judge may go on."
         )
         return f'<div class="wan-over"><b>{escape(said)}</b></div>{tally_html(study)}'
-
-    def fault(self, error: BaseException) -> None:
-        """Show an exception, until the user does something else."""
-        self._trouble.value = fault_html(error)
-
-    def close(self) -> None:
-        """Stop following and remove all of it."""
-        for end in self._ends:
-            end()
-        super().close()
 
 
 def tally_html(experiment: Experiment) -> str:
