@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.films import look_at, loudness, write_clip, write_sound
-from wan_nb.catalog import MODELS, TEMPLATES, get_model
+from wan_nb.catalog import MODELS, TEMPLATES
 from wan_nb.client import Body, Client
 from wan_nb.clock import Clock
 from wan_nb.endpoint import Endpoint, Secret
@@ -245,7 +245,7 @@ GOOD_MEDIA = {
 def cases(draw: st.DrawFn) -> dict[str, Any]:
     """Fields of a request that may be right, wasteful or wrong in any of them; media by their name on the shelf."""
     model = draw(st.sampled_from(NAMES))
-    spec = get_model(model)
+    spec = MODELS[model]
     legal = draw(st.sampled_from(spec.inputs.union))
     places = draw(st.one_of(*[st.just(legal)] * 5, st.sets(st.sampled_from(ALL_MEDIA))))
     limit = spec.prompt_chars

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from wan_nb import catalog
-from wan_nb.catalog import MODELS, SOURCES, Bounds, Choices, find_model, get_model
+from wan_nb.catalog import MODELS, SOURCES, Bounds, Choices, find_model
 from wan_nb.errors import ConfigError
 from wan_nb.geometry import RULES, TIER_AREA
 
@@ -21,8 +21,8 @@ SEED_MODELS = {
 def test_every_model_of_the_seeds_is_there() -> None:
     """With the alias of 2.7."""
     assert set(MODELS) >= SEED_MODELS
-    assert get_model("wan2.7-i2v").id == "wan2.7-i2v-2026-04-25"
-    assert get_model("wanx2.1-kf2v-plus").id == "wan2.1-kf2v-plus"
+    assert MODELS["wan2.7-i2v"].id == "wan2.7-i2v-2026-04-25"
+    assert MODELS["wanx2.1-kf2v-plus"].id == "wan2.1-kf2v-plus"
 
 
 @pytest.mark.parametrize("spec", MODELS.values(), ids=lambda spec: spec.id)
@@ -61,7 +61,7 @@ def _sources(value: object) -> list[str]:
 
 def test_disagreements_are_kept() -> None:
     """Outside both is refused, between them disputed."""
-    flash = get_model("wan2.2-i2v-flash")
+    flash = MODELS["wan2.2-i2v-flash"]
     assert [flash.tiers.verdict(tier) for tier in ("720P", "1080P", "4K")] == ["allowed", "disputed", "refused"]
     side = flash.image.side
     assert [side.verdict(px) for px in (239, 240, 359, 360, 2000, 2001, 8000, 8001)] == [
@@ -73,7 +73,7 @@ def test_disagreements_are_kept() -> None:
 
 def test_virginia_narrows_the_durations() -> None:
     """wan2.6-i2v: 5, 10 or 15 s there (CN-I2V)."""
-    spec = get_model("wan2.6-i2v")
+    spec = MODELS["wan2.6-i2v"]
     assert spec.durations_in("virginia").union == (5, 10, 15)
     assert spec.durations_in("singapore").union == tuple(range(2, 16))
 
@@ -81,5 +81,5 @@ def test_virginia_narrows_the_durations() -> None:
 def test_a_typo_gets_the_nearest_name() -> None:
     """As does a form."""
     with pytest.raises(ConfigError, match=r"did you mean .*wan2\.6-i2v-flash"):
-        get_model("wan2.6-i2v-flush")
+        MODELS["wan2.6-i2v-flush"]
     assert find_model("nothing") is None

@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "plots": {"boxes", "geometry", "sizes"},
     "facts": {"geometry"},
     "models": {"facts"},
-    "catalog": {"facts", "models"},
+    "catalog": {"facts", "models", "tables"},
     "calibration": {"catalog", "geometry", "record", "tables"},
     "pricing": set(),
     "boxes": {"geometry"},

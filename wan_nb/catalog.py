@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from difflib import get_close_matches
 
+from wan_nb import tables
 from wan_nb.errors import ConfigError
 from wan_nb.facts import AudioLimits as AudioLimits
 from wan_nb.facts import Bounds as Bounds
@@ -35,6 +36,9 @@ def cite(text: str) -> str:
     return re.sub(r"\b[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*\b", lambda match: SOURCES.get(match[0], match[0]), text)
 
 
+_HEAD = ("model", "tiers", "length", "sound", "good at")
+
+
 class Models(dict[str, ModelSpec]):
     """Rows by model id; an alias finds its row too, and a typo gets the nearest names."""
 
@@ -43,6 +47,15 @@ class Models(dict[str, ModelSpec]):
             if model in spec.aliases:
                 return spec
         raise ConfigError(f"model {model!r} is not in the catalogue; {suggest(model)}")
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [(spec.id, "/".join(spec.tiers.union), spec.span, spec.sound, spec.good_at) for spec in self.values()]
+
+    def __repr__(self) -> str:
+        return tables.as_text(_HEAD, self._rows())
+
+    def _repr_html_(self) -> str:
+        return tables.as_html(_HEAD, self._rows())
 
 
 MODELS = Models((spec.id, spec) for spec in ROWS)
@@ -76,15 +89,6 @@ def find_model(model: str) -> ModelSpec | None:
         return MODELS[model]
     except (ConfigError, TypeError):
         return None
-
-
-def get_model(model: str) -> ModelSpec:
-    """Return the row of a model id or alias.
-
-    Raises:
-        ConfigError: If the catalogue has no such model; the message names the nearest.
-    """
-    return MODELS[model]
 
 
 def suggest(model: str) -> str:

@@ -196,9 +196,13 @@ class ModelSpec:
     """What it is taken for rather than another, in a few words, by the documents of `source`."""
 
     def __repr__(self) -> str:
+        return f"ModelSpec({self.id}: {self.family}, {'/'.join(self.tiers.union)}, {self.span})"
+
+    @property
+    def span(self) -> str:
+        """Shortest and longest video, as ``2–15 s``."""
         seconds = self.durations.union
-        span = f"{seconds[0]}–{seconds[-1]}" if len(seconds) > 1 else str(seconds[0])
-        return f"ModelSpec({self.id}: {self.family}, {'/'.join(self.tiers.union)}, {span} s)"
+        return f"{seconds[0]}–{seconds[-1]} s" if len(seconds) > 1 else f"{seconds[0]} s"
 
     @property
     def path(self) -> str:

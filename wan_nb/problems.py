@@ -25,10 +25,11 @@ _MB = 1024 * 1024
 _MAX_SEED = 2**31 - 1
 Rule = tuple[bool, Severity, str, str, str]
 """Whether it is broken; then what a `Problem` says after the field."""
-_PARAMETERS = ("resolution", "duration", "prompt_extend", "shot_type", "audio", "watermark", "seed")
+PARAMETERS = ("resolution", "duration", "prompt_extend", "shot_type", "audio", "watermark", "seed")
+"""Fields that go out under ``parameters``, in wire order."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Problem:
     """One thing that is wrong, or worth knowing before paying."""
 
@@ -45,6 +46,9 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.message} {self.fix}".strip()
+
+    def __repr__(self) -> str:  # a tuple of problems is often a cell's last line
+        return f"{self.severity}: {self} [{self.source}]" if self.source else f"{self.severity}: {self}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,8 +338,8 @@ def _conditions(request: VideoRequest, spec: ModelSpec) -> Iterator[Problem]:
     if request.audio is False and request.driving_audio is not None and spec.fields.verdict("audio") == "allowed":
         text = "audio=False makes a silent video: the driving_audio is ignored."
         yield Problem("driving_audio", "wasteful", text, "Leave one of them out.", "S004")
-    known = [name for name in request.extra if name in _PARAMETERS]
-    unknown = [name for name in request.extra if name not in _PARAMETERS]
+    known = [name for name in request.extra if name in PARAMETERS]
+    unknown = [name for name in request.extra if name not in PARAMETERS]
     if known:
         text = f"extra has {', '.join(known)}, which would go out unchecked in place of the field."
         yield Problem("extra", "refused", text, f"Give {known[0]}= as a field.")

@@ -25,7 +25,7 @@ from fractions import Fraction
 
 from wan_nb import drawing, tables
 from wan_nb.boxes import Ratio, read_ratio
-from wan_nb.catalog import ModelSpec, get_model
+from wan_nb.catalog import MODELS, ModelSpec
 from wan_nb.errors import GeometryError, MediaError
 from wan_nb.geometry import DOCUMENTED_RULE, Drift, Size, get_rule, predict, tier_area
 from wan_nb.media import load
@@ -70,7 +70,7 @@ class Reach:
         told = f"that is {drifted} off {shape}" if drifted.pixels else f"exactly {shape}"
         model = f"{self.model}, " if self.model else ""
         said = f"{shape} from {self.source} ({model}{self.tier}, rule {self.rule}): {self.plain} comes out, {told}."
-        spec = get_model(self.model) if self.model else None
+        spec = MODELS[self.model] if self.model else None
         if spec and spec.measured_rule not in ("", self.rule):
             other = predict(self.source, self.tier, spec.measured_rule)
             said += f" Others measured rule={spec.measured_rule!r} on this model, by which it is {other}."
@@ -157,7 +157,7 @@ def reach(
         comes out: 832×1104
         video: crop to 828×1104 at (2, 0), 0.48 % lost
     """
-    spec = get_model(model) if model else None
+    spec = MODELS[model] if model else None
     whole = _measured(source)
     shape = read_ratio(wanted)
     tier = tier or (spec.default_tier if spec else "720P")

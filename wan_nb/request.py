@@ -22,7 +22,7 @@ from wan_nb.errors import ConfigError, MediaError, RequestError
 from wan_nb.geometry import TIER_AREA, Size, predict
 from wan_nb.hints import Hinted, nearest
 from wan_nb.media import Media, load
-from wan_nb.problems import Place, Problem, find_problems
+from wan_nb.problems import PARAMETERS, Place, Problem, find_problems
 
 MEDIA_FIELDS: Mapping[str, str] = {
     "first_frame": "image",
@@ -38,7 +38,6 @@ _INPUT_NAMES: Mapping[Family, Mapping[str, str]] = {
     "media": {},
 }
 _INPUT_TEXTS = ("prompt", "negative_prompt", "template")
-_PARAMETERS = ("resolution", "duration", "prompt_extend", "shot_type", "audio", "watermark", "seed")
 _SIGNED = ("signature", "expires", "token", "credential", "x-amz-", "x-oss-", "security")
 
 
@@ -96,6 +95,25 @@ class VideoRequest(Hinted):
 
     Media take a path, URL, ``oss://`` or data URI, bytes, PIL image, numpy array, or a finished video.
 
+    Args:
+        model: Model id or alias as in the catalogue; another id needs `family`.
+        prompt: What should happen; each model cuts it at its own length.
+        first_frame: The picture that the video starts with; gives its shape.
+        last_frame: The picture that the video ends with.
+        first_clip: A clip that the video goes on from (2.7); `duration` is then the total length.
+        driving_audio: Speech or music that the video follows; longer audio is cut, shorter leaves silence.
+        resolution: Tier: ``"480P"``, ``"720P"`` or ``"1080P"``.
+        duration: Seconds of video.
+        negative_prompt: What should not be seen.
+        template: Name of an effect; the prompt is then ignored.
+        audio: The sound switch: False gives a silent video where the model has the switch.
+        prompt_extend: Whether the service rewrites the prompt (it does, unless False).
+        shot_type: ``"single"`` or ``"multi"``; acts only while the prompt is rewritten.
+        watermark: Whether "AI Generated" is written into the picture.
+        seed: 0 to 2147483647; makes results alike, not identical.
+        family: Shape of the request, for a model that the catalogue does not list.
+        extra: Parameters that this toolkit does not know, sent as they are, with a warning.
+
     Raises:
         RequestError: If a name is not a field.
         MediaError: If a medium is of a type that cannot be one (a bad *file* is a problem, not an exception).
@@ -119,39 +137,22 @@ class VideoRequest(Hinted):
     }
 
     model: str
-    """Model id or alias as in the catalogue; another id needs `family`."""
     prompt: str | None = None
-    """What should happen; each model cuts it at its own length."""
     first_frame: Any = None
-    """The picture that the video starts with; gives its shape."""
     last_frame: Any = None
-    """The picture that the video ends with."""
     first_clip: Any = None
-    """A clip that the video goes on from (2.7); `duration` is then the total length."""
     driving_audio: Any = None
-    """Speech or music that the video follows; longer audio is cut, shorter leaves silence."""
     resolution: str | None = None
-    """Tier: ``"480P"``, ``"720P"`` or ``"1080P"``."""
     duration: int | None = None
-    """Seconds of video."""
     negative_prompt: str | None = None
-    """What should not be seen."""
     template: str | None = None
-    """Name of an effect; the prompt is then ignored."""
     audio: bool | None = None
-    """The sound switch: False gives a silent video where the model has the switch."""
     prompt_extend: bool | None = None
-    """Whether the service rewrites the prompt (it does, unless False)."""
     shot_type: str | None = None
-    """``"single"`` or ``"multi"``; acts only while the prompt is rewritten."""
     watermark: bool | None = None
-    """Whether "AI Generated" is written into the picture."""
     seed: int | None = None
-    """0 to 2147483647; makes results alike, not identical."""
     family: Family | None = None
-    """Shape of the request, for a model that the catalogue does not list."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Parameters that this toolkit does not know, sent as they are, with a warning."""
 
     def __post_init__(self) -> None:
         if self.extra is None:
@@ -292,7 +293,7 @@ class VideoRequest(Hinted):
             # a medium that the family has no field for is sent under its own name: the service ignores it, and so
             # does nobody else by accident, since problems() holds such a request back
             content |= {names.get(name, name): address(medium) for name, medium in self.media.items()}
-        parameters = {name: value for name in _PARAMETERS if (value := getattr(self, name)) is not None}
+        parameters = {name: value for name in PARAMETERS if (value := getattr(self, name)) is not None}
         parameters |= self.extra
         body: dict[str, Any] = {"model": self.model, "input": content}
         return body | ({"parameters": parameters} if parameters else {})

@@ -11,7 +11,7 @@ from typing import Any
 import ipywidgets as W  # noqa: N812
 from traitlets import Bool, HasTraits, Int, Unicode, observe
 
-from wan_nb.catalog import DEFAULT_MODEL, MODELS, get_model
+from wan_nb.catalog import DEFAULT_MODEL, MODELS
 from wan_nb.errors import GeometryError, WanError
 from wan_nb.geometry import Size
 from wan_nb.media import load
@@ -57,12 +57,12 @@ class ExplorerState(HasTraits):
     @property
     def tiers(self) -> tuple[str, ...]:
         """The tiers of the chosen model."""
-        return get_model(self.model).tiers.union
+        return MODELS[self.model].tiers.union
 
     @property
     def used_tier(self) -> str:
         """The chosen tier where the model has it, else the model's default."""
-        return self.tier if self.tier in self.tiers else get_model(self.model).default_tier
+        return self.tier if self.tier in self.tiers else MODELS[self.model].default_tier
 
     @observe("source", "wanted", "model", "tier", "padding")
     def _settle(self, _: Any = None) -> None:

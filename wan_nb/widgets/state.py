@@ -175,7 +175,7 @@ class FormState(HasTraits):
     @property
     def spec(self) -> ModelSpec:
         """The row of the chosen model."""
-        return catalog.get_model(self.model)
+        return catalog.MODELS[self.model]
 
     @property
     def shown(self) -> frozenset[str]:
@@ -190,8 +190,8 @@ class FormState(HasTraits):
         if self.model not in names:  # an alias stays as the user wrote it: it is what is sent
             names.insert(names.index(self.spec.id), self.model)
         order = {family: place for place, family in enumerate(("i2v", "kf2v", "media"))}
-        names.sort(key=lambda name: order[catalog.get_model(name).family])
-        return tuple((model_words(catalog.get_model(name), name, self.place.region), name) for name in names)
+        names.sort(key=lambda name: order[catalog.MODELS[name].family])
+        return tuple((model_words(catalog.MODELS[name], name, self.place.region), name) for name in names)
 
     @property
     def resolution_options(self) -> tuple[str, ...]:
