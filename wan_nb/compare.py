@@ -7,29 +7,19 @@ study that grew by a prompt or a seed runs only what is new. What people say of 
 
 from __future__ import annotations
 
-import itertools
 import os
 import secrets
-import time
-from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from wan_nb import export, tables
-from wan_nb.ballots import Ballot, Key, draw
-from wan_nb.cells import Cell, StudyEstimate, shown
-from wan_nb.errors import ConfigError, LedgerError, MediaError, RequestError, RunError, StillRunningError
-from wan_nb.hints import Hinted
-from wan_nb.pricing import Money
-from wan_nb.record import RunPhase, RunState
-from wan_nb.request import VideoRequest
-from wan_nb.result import Video
-from wan_nb.run import Run, gather
+from wan_nb.cells import Cell, Grid
+from wan_nb.errors import ConfigError, LedgerError, MediaError
 from wan_nb.studies import StudyRow
 from wan_nb.tally import standing, tally
-from wan_nb.variants import Design, Variant, after_the_runs
-from wan_nb.votes import Judgement, Tally, plain
+from wan_nb.variants import Design, after_the_runs
+from wan_nb.votes import Ballot, Judgement, Key, Kind, Tally, draw, plain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,7 +32,7 @@ VOTES = 20
 """Decided votes a pair, unless another number is fixed."""
 
 
-class Experiment(Hinted):
+class Experiment(Grid):
     """A declared comparison; `session.compare()`, `session.study()` and `session.studies()` lead to it.
 
     Example:
@@ -72,25 +62,16 @@ class Experiment(Hinted):
     }
 
     def __init__(self, session: Session, design: Design, row: StudyRow) -> None:
-        self.session = session
-        self.design = design
-        self._id = row.id
-        self._requests = [
-            (variant, seed, variant.request.replace(seed=seed)) for variant in design.variants for seed in design.seeds
-        ]
-        self._fingerprints = [request.fingerprint for _, _, request in self._requests]
+        super().__init__(session, design)
+        self.id = row.id
+        """``x1:`` and a hash of what is compared; the same definition has the same id."""
         self._held = {row.id: True}
 
     # --- what it is ---------------------------------------------------------------------------------------------
 
     @property
-    def id(self) -> str:
-        """``x1:`` and a hash of what is compared; the same definition has the same id."""
-        return self._id
-
-    @property
     def _row(self) -> StudyRow:
-        return self.session.studybook.find(self._id)  # name and number may have been changed by another declaration
+        return self.session.studybook.find(self.id)  # name and number may have been changed by another declaration
 
     @property
     def name(self) -> str:
@@ -103,204 +84,18 @@ class Experiment(Hinted):
         return self._row.votes
 
     @property
-    def baseline(self) -> VideoRequest:
-        """What the variants have in common."""
-        return self.design.baseline
-
-    @property
-    def variants(self) -> tuple[Variant, ...]:
-        """What is compared."""
-        return self.design.variants
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """Each variant runs once with each."""
-        return self.design.seeds
-
-    @property
-    def pairs(self) -> tuple[tuple[str, str], ...]:
-        """Labels of every two variants."""
-        return self.design.pairs
-
-    # --- its runs -----------------------------------------------------------------------------------------------
-
-    def _takes(self, number: int) -> list[RunState]:
-        """Return the runs of one cell, the newest first."""
-        return self.session.ledger.samples(self._fingerprints[number], self.session.endpoint.identity)
-
-    def _cell(self, number: int) -> Cell:
-        state = shown(self._takes(number))
-        return Cell(*self._requests[number], self.session.run(state.run_id) if state else None)
-
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        """Variants × seeds, with their runs; all seeds of the first variant come first."""
-        return tuple(self._cell(number) for number in range(len(self._requests)))
-
-    def cell(self, label: str, seed: int) -> Cell:
-        """Return one cell.
-
-        Args:
-            label: ``"A"``, ``"B"`` …
-            seed: One of `seeds`.
-
-        Raises:
-            ConfigError: If there is no such variant or seed.
-        """
-        for number, (variant, own, _) in enumerate(self._requests):
-            if (variant.label, own) == (label, seed):
-                return self._cell(number)
-        labels = ", ".join(variant.label for variant in self.variants)
-        raise ConfigError(f"({label!r}, {seed!r}) is no cell of this study; variants {labels}, seeds {self.seeds}.")
-
-    @property
-    def takes(self) -> dict[Key, list[str]]:
-        """Every run of each cell, the newest first, by label and seed."""
-        return {
-            (variant.label, seed): [state.run_id for state in self._takes(number)]
-            for number, (variant, seed, _) in enumerate(self._requests)
-        }
-
-    @property
-    def videos(self) -> dict[Key, Video]:
-        """The videos that are there, by label and seed."""
-        return {cell.key: cell.video for cell in self.cells if cell.video}
-
-    def _missing(self) -> list[Cell]:
-        return [cell for cell in self.cells if not cell.run or self.session.is_sent_by_nobody(cell.run.state)]
-
-    @property
-    def estimate(self) -> StudyEstimate:
-        """What it still costs to submit, for the whole of what is missing."""
-        missing = self._missing()
-        prices = [each.money for each in self.session.prices(cell.request for cell in missing)]
-        budget, spent = self.session.budget
-        return StudyEstimate(
-            missing=len(missing),
-            cells=len(self._requests),
-            seconds=sum(seconds for cell in missing if isinstance(seconds := cell.request.seconds, int)),
-            money=Money.total(price for price in prices if price),
-            unknown=prices.count(None),
-            budget=budget,
-            spent=spent,
-            is_simulated=self.session.is_simulated,
-        )
-
-    @property
     def warnings(self) -> tuple[str, ...]:
         """What this comparison cannot show, in sentences; also what its runs brought to light."""
         cells = self.cells
         takes = [
             f"{cell}: {count} takes have a video; the first, take {cell.run.state.take}, is shown and judged, for "
             "a sample chosen after seeing another is not chance."
-            for number, cell in enumerate(cells)
-            if cell.run and (count := sum(1 for state in self._takes(number) if state.file)) > 1
+            for cell in cells
+            if cell.run and (count := sum(1 for state in cell.takes if state.file)) > 1
         ]
-        rewritten = {cell.key: cell.video.actual_prompt for cell in cells if cell.video and cell.video.actual_prompt}
+        rewritten = {cell.key: made.actual_prompt for cell in cells if (made := cell.video) and made.actual_prompt}
         before = self.design.warnings(self.votes_planned)
         return (*before, *after_the_runs(self.variants, rewritten), *takes)
-
-    def submit(self, *, confirm: bool = False, allow: str | tuple[str, ...] = ()) -> Experiment:
-        """Submit every cell that has no run, all or none, and go on with those that are under way.
-
-        What failed is not sent again by itself: `again` does that for one cell.
-
-        Args:
-            confirm: Whether a price of the whole above the session's `confirm_above` is meant.
-            allow: Fields whose *wasteful* problems are accepted, or ``"all"``; ``"price"`` accepts an unknown price.
-
-        Raises:
-            RequestError: If any cell must be held back, with all their problems; nothing was sent.
-            BudgetError: If the budget does not cover the whole, or it was not confirmed; nothing was sent.
-        """
-        missing = self._missing()
-        self._check(missing, (allow,) if isinstance(allow, str) else tuple(allow))
-        orders = [(cell.request, cell.run.state.take if cell.run else 1) for cell in missing]
-        self.session.submit_all(orders, allow=allow, confirm=confirm)
-        sent = {request.fingerprint for request, _ in orders}
-        self.session.follow(
-            cell.run
-            for cell in self.cells
-            if cell.run and cell.run.state.is_live and cell.request.fingerprint not in sent
-        )
-        return self
-
-    def _check(self, cells: list[Cell], allowed: tuple[str, ...]) -> None:
-        """Gather the problems of all cells; the same one in several cells is one line."""
-        held: dict[str, list[Cell]] = {}
-        problems: list[object] = []
-        for cell in cells:
-            try:
-                cell.request.check(self.session.place, allow=allowed)
-            except RequestError as error:
-                for problem in error.problems:
-                    held.setdefault(str(problem), []).append(cell)
-                    problems.append(problem)
-        if held:
-            lines = [f"{', '.join(map(str, where))}: {text}" for text, where in held.items()]
-            raise RequestError(
-                f"nothing was sent, {len({c.key for w in held.values() for c in w})} of {len(cells)} cells cannot be:\n"
-                + "\n".join(lines),
-                problems,
-            )
-
-    def again(self, label: str, seed: int, *, confirm: bool = False, allow: str | tuple[str, ...] = ()) -> Run:
-        """Make one failed cell again, as a new take; it costs.
-
-        Args:
-            label: ``"A"``, ``"B"`` …
-            seed: One of `seeds`.
-            confirm: As for `submit`.
-            allow: As for `submit`.
-
-        Raises:
-            ConfigError: If the cell has not failed: another sample of what worked would be a choice, not chance.
-        """
-        cell = self.cell(label, seed)
-        if cell.run is None:
-            raise ConfigError(f"{cell} was not submitted yet; study.submit() does that.")
-        if not cell.has_failed and cell.run.state.phase is not RunPhase.AMBIGUOUS:
-            raise ConfigError(
-                f"{cell} has not failed: it is {cell.state}. To see more of the chance in it, add a seed to the study."
-            )
-        return cell.run.again(confirm=confirm, allow=allow)
-
-    # --- following ----------------------------------------------------------------------------------------------
-
-    def wait(self, timeout_s: float | None = None) -> Experiment:
-        """Block until every submitted cell is over; what failed shows in its cell.
-
-        Args:
-            timeout_s: Real seconds to wait at most; None waits as long as it takes.
-
-        Raises:
-            StillRunningError: If the time is over; the runs go on.
-        """
-        limit = None if timeout_s is None else time.monotonic() + timeout_s
-        for run in self._runs():
-            try:
-                run.wait(None if limit is None else max(0.0, limit - time.monotonic()))
-            except RunError:
-                continue
-            except StillRunningError as error:
-                raise StillRunningError(f"{self._progress()}; study.wait() waits again ({error})") from None
-        return self
-
-    def __await__(self) -> Generator[Any, None, Experiment]:
-        return self._gathered().__await__()
-
-    async def _gathered(self) -> Experiment:
-        await gather(self._runs())
-        return self
-
-    def _runs(self) -> list[Run]:
-        runs = [cell.run for cell in self.cells if cell.run]
-        if not runs:
-            raise ConfigError("nothing of this study is submitted; study.submit() does that.")
-        return runs
-
-    def _progress(self) -> str:
-        return ", ".join(f"{count} {state}" for state, count in Counter(cell.state for cell in self.cells).items())
 
     # --- judging ------------------------------------------------------------------------------------------------
 
@@ -329,10 +124,10 @@ class Experiment(Hinted):
         """
         if choice not in ("left", "tie", "right"):
             raise ConfigError(f"choice={choice!r} is none; 'left', 'tie' or 'right' is.")
-        if self.cell(*_key(left)).key[0] == self.cell(*_key(right)).key[0] or left[1] != right[1]:
-            raise ConfigError(f"{left} and {right}: compare two variants with the same seed.")
-        runs = {"left": self._seen(left), "right": self._seen(right)}
-        return self._judge("vote", judge=judge, note=plain(note), choice=choice, is_blind=bool(is_blind), **runs)
+        one, other = self._seen(left), self._seen(right)
+        if one.variant == other.variant or one.seed != other.seed:
+            raise ConfigError(f"{one} and {other}: compare two variants with the same seed.")
+        return self._judge("vote", judge, one, other, note=plain(note), choice=choice, is_blind=bool(is_blind))
 
     def rate(self, cell: Key, stars: int, *, judge: str = "", note: str = "") -> Judgement:
         """Give a video one to five stars; the same judge's newer rating counts.
@@ -348,7 +143,7 @@ class Experiment(Hinted):
         """
         if stars not in (1, 2, 3, 4, 5) or isinstance(stars, bool):
             raise ConfigError(f"stars={stars!r} is no rating; whole numbers from 1 to 5 are.")
-        return self._judge("rating", judge=judge, note=plain(note), stars=int(stars), left=self._seen(cell))
+        return self._judge("rating", judge, self._seen(cell), note=plain(note), stars=int(stars))
 
     def undo(self, judge: str = "") -> Judgement | None:
         """Take back a judge's last word that still stands; None where there is none. It stays on record.
@@ -358,9 +153,12 @@ class Experiment(Hinted):
         """
         name = self._known(judge)
         mine = [each for each in standing(self.judgements) if each.judge == name]
-        return self._judge("undo", judge=judge, undoes=mine[-1].id) if mine else None
+        return self._judge("undo", judge, undoes=mine[-1].id) if mine else None
 
-    def _judge(self, kind: Literal["vote", "rating", "undo"], *, judge: str, **said: Any) -> Judgement:
+    def _judge(self, kind: Kind, judge: str, *of: Cell, **said: Any) -> Judgement:
+        runs: dict[str, Any] = {
+            side: cell.run.id for side, cell in zip(("left", "right"), of, strict=False) if cell.run
+        }
         judgement = Judgement(
             id=secrets.token_hex(6),
             at=self.session.clock.now(),
@@ -368,6 +166,7 @@ class Experiment(Hinted):
             kind=kind,
             study=self.id,
             planned=self.votes_planned,
+            **runs,
             **said,
         )
         self.session.studybook.judge(judgement)
@@ -378,16 +177,19 @@ class Experiment(Hinted):
         name = " ".join("".join(sign if sign.isprintable() else " " for sign in plain(judge)).split())
         return next((said.judge for said in self.judgements if said.judge.casefold() == name.casefold()), name)
 
-    def _seen(self, key: Key) -> str:
-        cell = self.cell(*_key(key))
-        if cell.video is None or cell.run is None:
+    def _seen(self, given: Key) -> Cell:
+        """Return a cell that has a video."""
+        if not isinstance(given, tuple | list) or len(given) != 2:
+            raise ConfigError(f"{given!r} names no video of a study; a label and a seed do, as in ('A', 1).")
+        cell = self.cell(*given)
+        if cell.video is None:
             raise ConfigError(f"{cell} has no video to judge: it is {cell.state}.")
-        return cell.run.id
+        return cell
 
     @property
     def judgements(self) -> tuple[Judgement, ...]:
         """Everything that was said of the cells' runs, in order, also what was undone, replaced, or said elsewhere."""
-        return self.session.studybook.judgements(itertools.chain.from_iterable(self.takes.values()))
+        return self.session.studybook.judgements(state.run_id for cell in self.cells for state in cell.takes)
 
     def tally(self) -> Tally:
         """Count the judgements: one verdict for each pair of variants."""
@@ -403,7 +205,7 @@ class Experiment(Hinted):
                 other = bring_back(self.session, study)
             except LedgerError:  # not declared here, or an input is gone: nobody knows what it had
                 return study == ""
-            self._held[study] = set(other._fingerprints) <= set(self._fingerprints)
+            self._held[study] = {*other._fingerprints.values()} <= {*self._fingerprints.values()}
         return self._held[study]
 
     def ballot(self, judge: str = "") -> Ballot | None:
@@ -500,12 +302,6 @@ class Experiment(Hinted):
         from wan_nb.widgets import study
 
         study.show(self)
-
-
-def _key(given: Any) -> Key:
-    if not isinstance(given, tuple | list) or len(given) != 2:
-        raise ConfigError(f"{given!r} names no video of a study; a label and a seed do, as in ('A', 1).")
-    return given[0], given[1]
 
 
 def declare(session: Session, design: Design, *, name: str = "", votes: int | None = None) -> Experiment:

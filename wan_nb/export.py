@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -42,6 +43,9 @@ JUDGEMENT_COLUMNS = (
 )
 """Columns of the CSV of judgements: a row for everything that was said, `stands` where it still holds."""
 
+_RESULT = ("variant", "changes", "seed", "state", "take", "size", "seconds", "sha256", "actual_prompt")
+"""Columns of a cell that a card names: nothing of them is needed to declare the study again."""
+
 
 def cell_rows(study: Experiment) -> list[dict[str, Any]]:
     """Return a dict of plain values each cell."""
@@ -67,33 +71,23 @@ def judgement_rows(study: Experiment) -> list[dict[str, Any]]:
     """Return a dict of plain values for everything that was said."""
     said = study.judgements
     stands = {each.id for each in standing(said)}
-    keys = {run_id: key for key, runs in study.takes.items() for run_id in runs}
+    keys = {state.run_id: cell.key for cell in study.cells for state in cell.takes}
     found = []
     for each in said:
         left, right = keys.get(each.left, ("", "")), keys.get(each.right, ("", ""))
-        better = {"left": left[0], "right": right[0]}.get(each.choice, each.choice)
-        found.append(
-            {
-                "judgement": each.id,
-                "at": _iso(each.at),
-                "judge": each.judge,
-                "kind": each.kind,
-                "left": left[0],
-                "right": right[0],
-                "seed": left[1],
-                "choice": each.choice,
-                "better": better,
-                "stars": each.stars or "",
-                "note": each.note,
-                "is_blind": each.is_blind,
-                "planned": each.planned,
-                "stands": each.id in stands,
-                "undoes": each.undoes,
-                "study": each.study,
-                "left_run": each.left,
-                "right_run": each.right,
-            }
-        )
+        known = asdict(each) | {
+            "judgement": each.id,
+            "at": _iso(each.at),
+            "left": left[0],
+            "right": right[0],
+            "seed": left[1],
+            "better": {"left": left[0], "right": right[0]}.get(each.choice, each.choice),
+            "stars": each.stars or "",
+            "stands": each.id in stands,
+            "left_run": each.left,
+            "right_run": each.right,
+        }
+        found.append({name: known[name] for name in JUDGEMENT_COLUMNS})
     return found
 
 
@@ -126,20 +120,9 @@ def card(study: Experiment) -> dict[str, Any]:
         "models": {name: {"family": spec.family, "facts": cite(spec.source)} for name, spec in specs.items()},
         "prices": sorted({estimate.source for estimate in session.prices(requests)}),
         "warnings": list(study.warnings),
-        "results": [_result(cell) for cell in study.cells],
+        "results": [{name: each[name] for name in _RESULT} for each in cell_rows(study)],
         "tally": study.tally().rows(),
     }  # fmt: skip
-
-
-def _result(cell: Cell) -> dict[str, Any]:
-    found: dict[str, Any] = {"variant": cell.variant.label, "changes": cell.variant.name, "seed": cell.seed}
-    found["state"] = cell.run.state.phase.value if cell.run else "not submitted"
-    if cell.run and cell.run.state.file:
-        file = cell.run.state.file
-        found |= {"take": cell.run.state.take, "sha256": file.sha256, "nbytes": file.nbytes, "size": file.size.wire,
-                  "fps": file.fps, "duration_s": file.duration_s, "has_audio": file.has_audio,
-                  "actual_prompt": cell.run.state.actual_prompt, "ended": _iso(cell.run.state.ended_at)}  # fmt: skip
-    return found
 
 
 def _iso(epoch_s: float | None) -> str:

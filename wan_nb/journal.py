@@ -198,6 +198,12 @@ class Journal:
         except sqlite3.Error as error:
             raise LedgerError(f"{self.path.name} cannot be read ({error}); open the session again.") from error
 
+    @property
+    def version(self) -> tuple[int, int]:
+        """Another one whenever anything was written since, here or by another kernel."""
+        with self._lock:
+            return self.rows("PRAGMA data_version")[0][0], self._db.total_changes
+
     def close(self) -> None:
         """Close the file; what was appended is safe without it."""
         with self._lock:

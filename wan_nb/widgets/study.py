@@ -21,9 +21,9 @@ from wan_nb.widgets import video as video_view
 from wan_nb.widgets.parts import Paced, escape, fault_html, guarded, jpeg_address
 
 if TYPE_CHECKING:
-    from wan_nb.ballots import Ballot
     from wan_nb.cells import Cell, StudyEstimate
     from wan_nb.compare import Experiment
+    from wan_nb.votes import Ballot
 
 POSTERS_CHARS = 54_000
 """Characters of all pictures in a player's state: no trait passes 64 KB."""
