@@ -27,8 +27,6 @@ SOURCES: Mapping[str, str] = {
     "CN-KF2V-2511": "the Chinese first-and-last-frame API reference (Nov 26 2025)",
     "CN-KF2V-GUIDE": "the Chinese first-and-last-frame guide (early 2026)",
     "CN-PRICE": "the Chinese price list (Apr 2026)",
-    "PRICE-USD": "a copy of the dollar prices (Jul 2026)",
-    "W3-PRICE-A": "a copy of the Wan 3.0 prices (fall 2026)",
     "CN-RATE": "the Chinese rate limit page (Jun 2026)",
     "EN-RATE-COPY": "a copy of Singapore's rate limits (Aug 2026)",
     "FX": "the video effects page (Jun 29 2026)",

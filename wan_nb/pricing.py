@@ -12,10 +12,10 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from wan_nb.errors import ConfigError
 
-_BEIJING = ("CNY", "CN-PRICE, Apr 2026")
-_SINGAPORE = ("USD", "CN-PRICE, Apr 2026, at 7.33924 CNY a dollar; cross-checked with PRICE-USD, Jul 2026")
-_VIRGINIA = ("USD", "PRICE-USD, Jul 2026")
-_W3 = ("CNY", "W3-PRICE-A, fall 2026; another list says 0.63 and 1.17 at 720P and 1080P")
+_BEIJING = ("CNY", "the Chinese price list (Apr 2026)")
+_VIRGINIA = ("USD", "a copy of the dollar prices (Jul 2026)")
+_SINGAPORE = ("USD", f"{_BEIJING[1]}, at 7.33924 CNY a dollar; cross-checked with {_VIRGINIA[1]}")
+_W3 = ("CNY", "a copy of the Wan 3.0 prices (fall 2026); another list says 0.63 and 1.17 at 720P and 1080P")
 
 FREE_QUOTA = {"2.1": 200, "": 50}
 """Seconds a new account has per model in Beijing, for 90 days (CN-PRICE); so did Singapore's console (DAILIES)."""
