@@ -137,19 +137,19 @@ def test_upright() -> None:
 
 def test_turning_before_another_repair_is_recorded() -> None:
     mended = crop(turned(64, 36), ratio=1)
-    assert [record.action for record in (*mended.earlier, mended.record)] == ["upright", "crop"]
+    assert [record.action for record in mended.records] == ["upright", "crop"]
     assert mended.record.before == Size(36, 64)
     assert not load(mended).rotated
 
 
 def test_an_opened_pil_image_is_turned_too() -> None:
-    assert crop(Image.open(io.BytesIO(turned(64, 36))), ratio=1).earlier[0].action == "upright"
+    assert crop(Image.open(io.BytesIO(turned(64, 36))), ratio=1).records[0].action == "upright"
 
 
 def test_the_first_frame_of_an_animation_is_recorded() -> None:
     buffer = io.BytesIO()
     noise(64, 36).save(buffer, "GIF", save_all=True, append_images=[Image.new("RGB", (64, 36))])
-    assert [record.action for record in crop(buffer.getvalue(), ratio=1).earlier] == ["still"]
+    assert [record.action for record in crop(buffer.getvalue(), ratio=1).records] == ["still", "crop"]
 
 
 def test_sixteen_bits_become_eight() -> None:
@@ -182,7 +182,7 @@ def test_rgb_stays_as_it_is() -> None:
 def test_repairs_follow_each_other_into_a_request(tmp_path: Path) -> None:
     noise(640, 360, 4).save(tmp_path / "cat.png")
     mended = scale_into(crop(flatten(tmp_path / "cat.png"), ratio="3:4"), low=480)
-    assert [record.action for record in (*mended.earlier, mended.record)] == ["flatten", "crop", "scale_into"]
+    assert [record.action for record in mended.records] == ["flatten", "crop", "scale_into"]
     media = load(mended)
     assert (media.name, media.size, media.format, media.has_alpha) == ("cat.png", Size(480, 640), "PNG", False)
     assert np.array_equal(np.asarray(media.picture()), array(mended))

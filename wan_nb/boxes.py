@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import NoReturn
 
 from wan_nb.errors import GeometryError
-from wan_nb.geometry import Size
+from wan_nb.geometry import AnySize, Size
 
 Ratio = Fraction | float | str | tuple[int, int] | Size
 """Width over height: ``"3:4"``, ``"2.39:1"``, ``"1.85"``, ``Fraction(3, 4)``, 1.85, (3, 4) or a `Size`."""
@@ -52,7 +52,7 @@ def inner_box(
     whole: Size,
     *,
     ratio: Ratio | None = None,
-    size: Size | tuple[int, int] | str | None = None,
+    size: AnySize | None = None,
     focus: tuple[float, float] = (0.5, 0.5),
     step: int = 1,
 ) -> Box:
@@ -91,7 +91,7 @@ def inner_box(
 
 
 def outer_canvas(
-    whole: Size, *, ratio: Ratio | None = None, size: Size | tuple[int, int] | str | None = None, step: int = 1
+    whole: Size, *, ratio: Ratio | None = None, size: AnySize | None = None, step: int = 1
 ) -> tuple[Size, Box]:
     """Return the smallest canvas of a ratio (or that of a size) around a picture, and the picture's box in its middle.
 
@@ -152,7 +152,7 @@ def fit_between(whole: Size, low: int, high: int) -> Size:
     return Size(new_short, new_long) if whole.width < whole.height else Size(new_long, new_short)
 
 
-def _asked_size(ratio: Ratio | None, size: Size | tuple[int, int] | str | None, step: int) -> Size | None:
+def _asked_size(ratio: Ratio | None, size: AnySize | None, step: int) -> Size | None:
     if (ratio is None) == (size is None):
         raise GeometryError("give either ratio='3:4' or size='750x1000', not both and not neither.")
     asked = None if size is None else Size.of(size)

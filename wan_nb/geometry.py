@@ -46,7 +46,7 @@ class Size:
                 )
 
     @classmethod
-    def of(cls, value: Size | tuple[int, int] | str) -> Size:
+    def of(cls, value: AnySize) -> Size:
         """Read a size from a `Size`, a (width, height) pair, or text such as ``"750x1000"`` or ``"1280*720"``.
 
         Raises:
@@ -93,6 +93,9 @@ class Size:
     def __str__(self) -> str:
         return f"{self.width}×{self.height}"
 
+
+AnySize = Size | tuple[int, int] | str
+"""A size in pixels: a `Size`, (width, height), or ``"750x1000"``."""
 
 TIER_AREA: Mapping[str, int] = {"480P": 832 * 480, "720P": 1280 * 720, "1080P": 1920 * 1080}
 """Pixel count of each tier. 720P and 1080P: seeds 000–004 and FACTS §8. 480P is unverified: the open code and the
@@ -173,7 +176,7 @@ def tier_area(tier: str) -> int:
         raise GeometryError(f"resolution {tier!r} is not a tier; the tiers are {', '.join(TIER_AREA)}.") from None
 
 
-def predict(source: Size | tuple[int, int] | str, tier: str, rule: str = DOCUMENTED_RULE) -> Size:
+def predict(source: AnySize, tier: str, rule: str = DOCUMENTED_RULE) -> Size:
     """Estimate the size of the video that a first frame gives at a tier.
 
     Args:
@@ -293,7 +296,7 @@ class Predictions(dict[str, Size]):
         return tables.as_html(*self.table(), above=said)
 
 
-def compare_rules(source: Size | tuple[int, int] | str, tier: str) -> Predictions:
+def compare_rules(source: AnySize, tier: str) -> Predictions:
     """Return what each rule of `RULES` predicts.
 
     Args:

@@ -8,13 +8,13 @@ into the next repair.
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from wan_nb import content, pixels
 from wan_nb.boxes import Box, Ratio, fit_between, inner_box, outer_canvas
 from wan_nb.errors import GeometryError, MediaError
-from wan_nb.geometry import Size
+from wan_nb.geometry import AnySize, Size
 from wan_nb.media import load
 
 if TYPE_CHECKING:
@@ -57,12 +57,15 @@ class Mended:
 
     picture: Picture
     """The new picture."""
-    record: Mending
-    """What the last repair did."""
-    earlier: tuple[Mending, ...] = ()
-    """The repairs before it, oldest first."""
-    name: str = "picture"
+    records: tuple[Mending, ...]
+    """What was done to it, oldest first."""
+    name: str
     """Name for people, of the first source."""
+
+    @property
+    def record(self) -> Mending:
+        """What the last repair did."""
+        return self.records[-1]
 
     @property
     def size(self) -> Size:
@@ -70,21 +73,17 @@ class Mended:
         return Size(*self.picture.size)
 
     def __str__(self) -> str:
-        return "\n".join([f"{self.name}: {self.size}", *map(str, (*self.earlier, self.record))])
+        return "\n".join([f"{self.name}: {self.size}", *map(str, self.records)])
 
     def _repr_html_(self) -> str:
-        return "".join(record._repr_html_() for record in (*self.earlier, self.record))
+        return "".join(record._repr_html_() for record in self.records)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/plain": str(self), "text/html": self._repr_html_()}
 
 
 def crop(
-    source: object,
-    *,
-    ratio: Ratio | None = None,
-    size: Size | tuple[int, int] | str | None = None,
-    focus: tuple[float, float] = (0.5, 0.5),
+    source: object, *, ratio: Ratio | None = None, size: AnySize | None = None, focus: tuple[float, float] = (0.5, 0.5)
 ) -> Mended:
     """Cut out the largest box of a ratio, or a box of a size; nothing is scaled.
 
@@ -107,19 +106,13 @@ def crop(
     box = inner_box(old.size, ratio=ratio, size=size, focus=focus)
     kept = Size(box[2] - box[0], box[3] - box[1])
     if kept == old.size:
-        return _done(old, old.picture, "crop", "nothing, it has that shape", box=box, changed=False)
+        return _done(old, "crop", "nothing, it has that shape", box=box)
     lost = 100 * (1 - kept.area / old.size.area)
     text = f"kept {kept} of {old.size} from ({box[0]}, {box[1]}); {lost:.1f} % of the area lost"
-    return _done(old, old.picture.crop(box), "crop", text, box=box)
+    return _done(old, "crop", text, old.picture.crop(box), box)
 
 
-def pad(
-    source: object,
-    *,
-    ratio: Ratio | None = None,
-    size: Size | tuple[int, int] | str | None = None,
-    fill: str = "#000",
-) -> Mended:
+def pad(source: object, *, ratio: Ratio | None = None, size: AnySize | None = None, fill: str = "#000") -> Mended:
     """Put the picture in the middle of the smallest canvas of a ratio, or of a canvas of a size; nothing is scaled.
 
     Args:
@@ -143,14 +136,14 @@ def pad(
     if canvas.area > content.PIXEL_CEILING:
         raise GeometryError(f"a canvas of {canvas} is too large; 180 megapixels are allowed, crop instead.")
     if canvas == old.size:
-        return _done(old, old.picture, "pad", "nothing, it has that shape", box=box, changed=False)
+        return _done(old, "pad", "nothing, it has that shape", box=box)
     picture, note = pixels.smooth(old.picture)
     result = pixels.background(picture, canvas, box, fill)
     result.paste(picture, box[:2])
     result.info = dict(picture.info)
     added = 100 * (1 - old.size.area / canvas.area)
     text = f"{old.size} put on {canvas} at {box[:2]} with {fill}; {added:.1f} % of the new area is padding{note}"
-    return _done(old, result, "pad", text, box=box)
+    return _done(old, "pad", text, result, box)
 
 
 def scale_into(source: object, low: int = 240, high: int = 8000) -> Mended:
@@ -179,11 +172,11 @@ def scale_into(source: object, low: int = 240, high: int = 8000) -> Mended:
     whole = old.size
     new = fit_between(whole, low, high)
     if new == whole:
-        return _done(old, old.picture, "scale_into", f"nothing, {whole} fits", changed=False)
+        return _done(old, "scale_into", f"nothing, {whole} fits")
     picture, note = pixels.smooth(old.picture)
     moved = 100 * float(new.ratio / whole.ratio - 1)
     text = f"{whole} scaled to {new}, {f'ratio moved by {moved:+.3f} %' if moved else 'ratio exact'}{note}"
-    return _done(old, picture.resize((new.width, new.height), Image.Resampling.LANCZOS), "scale_into", text)
+    return _done(old, "scale_into", text, picture.resize((new.width, new.height), Image.Resampling.LANCZOS))
 
 
 def flatten(source: object, background: str = "white") -> Mended:
@@ -203,12 +196,11 @@ def flatten(source: object, background: str = "white") -> Mended:
     """
     old = _take(source)
     if not old.picture.has_transparency_data:
-        return _done(old, old.picture, "flatten", "nothing, it has no alpha", changed=False)
+        return _done(old, "flatten", "nothing, it has no alpha")
     opaque = old.picture.convert("RGBA").getchannel("A").histogram()[255]
     share = 100 * (1 - opaque / old.size.area)
-    picture = pixels.plain(old.picture, background)
     text = f"alpha laid over {background}; {share:.1f} % of the pixels were not opaque"
-    return _done(old, picture, "flatten", text)
+    return _done(old, "flatten", text, pixels.plain(old.picture, background))
 
 
 def upright(source: object) -> Mended:
@@ -226,9 +218,9 @@ def upright(source: object) -> Mended:
         False
     """
     old = _take(source)
-    if old.records and old.records[-1].action == "upright":
-        return Mended(old.picture, old.records[-1], old.records[:-1], old.name)
-    return _done(old, old.picture, "upright", "nothing, EXIF does not turn it", changed=False)
+    if old.records and old.record.action == "upright":
+        return old
+    return _done(old, "upright", "nothing, EXIF does not turn it")
 
 
 def to_rgb(source: object) -> Mended:
@@ -251,62 +243,42 @@ def to_rgb(source: object) -> Mended:
     alpha = ", alpha laid over white" if old.picture.has_transparency_data else ""
     picture, how = pixels.rgb(old.picture)
     if not how:
-        return _done(old, old.picture, "to_rgb", "nothing, it is RGB", changed=False)
-    return _done(old, picture, "to_rgb", how + alpha)
+        return _done(old, "to_rgb", "nothing, it is RGB")
+    return _done(old, "to_rgb", how + alpha, picture)
 
 
 # --- how it is done ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """A picture to mend: upright, decoded, ours alone."""
-
-    picture: Picture
-    name: str
-    records: tuple[Mending, ...]
-
-    @property
-    def size(self) -> Size:
-        return Size(*self.picture.size)
-
-
-def _take(source: object) -> _Taken:
-    """Open a source. What has to be done to it before any repair is recorded like a repair."""
+def _take(source: object) -> Mended:
+    """Open a picture, upright and ours alone. What that takes is recorded like a repair."""
     from PIL import Image, ImageOps
 
-    records: tuple[Mending, ...] = ()
     if isinstance(source, Mended):
-        return _Taken(source.picture, source.name, (*source.earlier, source.record))
+        return source
     if isinstance(source, Image.Image):
         stored, name, animated = source, f"picture {source.width}×{source.height}", False
     else:
         media = load(source)
         stored, name, animated = media.stored(), media.name, media.animated
     try:
-        stored.load()
-        orientation = stored.getexif().get(pixels.ORIENTATION, 1)
         picture = ImageOps.exif_transpose(stored)
+        orientation = stored.getexif().get(pixels.ORIENTATION, 1)
     except Exception as error:  # a PIL image opened elsewhere can break in every way a file can
         raise MediaError(f"{name!r} is broken ({content.reason(error)}); copy or export it again.") from None
-    old = _Taken(stored, name, ())
+    taken = Mended(stored, (), name)
     if animated:
-        records = (_mending(old, picture, "still", "its first frame is used, it is animated"),)
+        taken = _done(taken, "still", "its first frame is used, it is animated", stored)
     if orientation in range(2, 9):
         text = f"turned or mirrored as its EXIF says (orientation {orientation})"
-        records = (*records, _mending(old, picture, "upright", text))
-    return _Taken(picture, name, records)
+        return _done(taken, "upright", text, picture)
+    return replace(taken, picture=picture)
 
 
-def _mending(
-    old: _Taken, picture: Picture, action: str, text: str, *, box: Box | None = None, changed: bool = True
-) -> Mending:
-    small = pixels.jpeg(pixels.on_squares(old.picture))
-    new_small = pixels.jpeg(pixels.on_squares(picture)) if changed else small
-    return Mending(action, text, old.size, Size(*picture.size), box, changed, small, new_small)
-
-
-def _done(
-    old: _Taken, picture: Picture, action: str, text: str, *, box: Box | None = None, changed: bool = True
-) -> Mended:
-    return Mended(picture, _mending(old, picture, action, text, box=box, changed=changed), old.records, old.name)
+def _done(old: Mended, action: str, text: str, new: Picture | None = None, box: Box | None = None) -> Mended:
+    """Record one more repair; without a new picture, why there was nothing to do."""
+    picture = new or old.picture
+    before = pixels.jpeg(pixels.on_squares(old.picture))
+    after = pixels.jpeg(pixels.on_squares(picture)) if new else before
+    record = Mending(action, text, old.size, Size(*picture.size), box, new is not None, before, after)
+    return Mended(picture, (*old.records, record), old.name)

@@ -18,7 +18,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from PIL import Image
 
 from wan_nb.boxes import Ratio, read_ratio
-from wan_nb.geometry import DOCUMENTED_RULE, RULES, TIER_AREA, Size, predict, tier_area
+from wan_nb.geometry import DOCUMENTED_RULE, RULES, TIER_AREA, AnySize, Size, predict, tier_area
 from wan_nb.sizes import lattice
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def plot_lattice(
     tier: str = "720P",
     rule: str = DOCUMENTED_RULE,
     *,
-    source: Size | tuple[int, int] | str | None = None,
+    source: AnySize | None = None,
     widest: Ratio = "2.4:1",
 ) -> Figure:
     """Draw every size that can come out, with the curve of the tier's pixel count.

@@ -207,7 +207,7 @@ def _scale(size: Size, limits: ImageLimits) -> _Ways:
 
 def _saved(mended: Mended, medium: Media, limits: ImageLimits) -> Repaired:
     """Encode it: without loss, unless it was a JPEG or the file would be too large for the model."""
-    records = (*mended.earlier, mended.record)
+    records = mended.records
     limit = limits.megabytes.high * _MB
     stem = PurePath(medium.name).stem or "picture"
     if medium.format != "JPEG":

@@ -21,7 +21,7 @@ from PIL import ImageColor
 
 from wan_nb.boxes import Box, Ratio, inner_box, outer_canvas
 from wan_nb.errors import GeometryError, VideoError
-from wan_nb.geometry import Size
+from wan_nb.geometry import AnySize, Size
 from wan_nb.video import VideoInfo, atomic, opened, probe
 
 Progress = Callable[[float], None]
@@ -41,10 +41,10 @@ def crop(
     out: str | os.PathLike[str],
     *,
     ratio: Ratio | None = None,
-    size: Size | tuple[int, int] | str | None = None,
+    size: AnySize | None = None,
     box: Box | None = None,
     focus: tuple[float, float] = (0.5, 0.5),
-    scale_to: Size | tuple[int, int] | str | None = None,
+    scale_to: AnySize | None = None,
     progress: Progress | None = None,
 ) -> VideoInfo:
     """Cut a video to a ratio or a box.
@@ -94,9 +94,9 @@ def pad(
     out: str | os.PathLike[str],
     *,
     ratio: Ratio | None = None,
-    size: Size | tuple[int, int] | str | None = None,
+    size: AnySize | None = None,
     fill: str = "black",
-    scale_to: Size | tuple[int, int] | str | None = None,
+    scale_to: AnySize | None = None,
     progress: Progress | None = None,
 ) -> VideoInfo:
     """Set a video in the middle of a larger frame of a ratio.
@@ -185,7 +185,7 @@ class _Job:
     scale: Size | None = None
     """What the frame is scaled to in the end."""
 
-    def scaled(self, wanted: Size | tuple[int, int] | str | None) -> _Job:
+    def scaled(self, wanted: AnySize | None) -> _Job:
         """Return the job with a last scaling, if one is wanted.
 
         Raises:
