@@ -24,7 +24,7 @@ def preview_of(request: VideoRequest, **more: Any) -> Any:
     facts = {
         "problems": request.problems(),
         "existing": None,
-        "estimate": None,
+        "estimate": SimpleNamespace(money=None),
         "is_simulated": True,
         "over_budget": "",
         "limit": None,
@@ -240,17 +240,17 @@ def test_a_picture_that_was_taken_out_comes_back(picture: Image.Image) -> None:
 def test_what_the_budget_does_not_cover_is_held_back(picture: Image.Image) -> None:
     told = "it costs about 0.50 USD and 0.20 USD of today's budget is left"
     state = FormState(lambda request: preview_of(request, over_budget=told), first_frame=picture)
-    assert state.is_held and state.over_budget == told
+    assert state.obstacles and state.over_budget == told
     state = FormState(lambda request: preview_of(request, over_budget=told, existing=object()), first_frame=picture)
-    assert not state.is_held  # the run exists: showing it costs nothing
+    assert not state.obstacles  # the run exists: showing it costs nothing
     state.new_sample = True
-    assert state.is_held
+    assert state.obstacles
 
 
 def test_what_is_dear_waits_for_a_word(picture: Image.Image) -> None:
     state = FormState(lambda request: preview_of(request, limit="0.50 USD"), first_frame=picture)
-    assert state.needs_word and state.is_held
+    assert state.needs_word and state.obstacles
     state.confirmed = True
-    assert not state.is_held
+    assert not state.obstacles
     state.prompt = "another"  # another price, perhaps
-    assert state.is_held and not state.confirmed
+    assert state.obstacles and not state.confirmed

@@ -23,7 +23,7 @@ from wan_nb.widgets.parts import HERE, STYLE, box, escape, fault_html, guarded, 
 from wan_nb.widgets.run import RunView
 from wan_nb.widgets.slot import LABELS, MediaSlot
 from wan_nb.widgets.state import SWITCHES, FormState, values_of
-from wan_nb.widgets.wording import clock_time, model_line, phase_words, submit_words, why_not
+from wan_nb.widgets.wording import clock_time, model_line, phase_words, submit_words
 
 if TYPE_CHECKING:
     from wan_nb.run import Run
@@ -170,7 +170,7 @@ class Form(W.VBox):  # type: ignore[misc]
         )
 
     def _main_fields(self) -> list[W.Widget]:
-        tiers, seconds = self.state.resolution_options, self.state.duration_options
+        tiers, seconds = self.state.spec.tiers.union, self.state.duration_options
         self._buttons = self._bind("duration", W.ToggleButtons(options=[(f"{each} s", each) for each in seconds]))
         self._slider = self._bind("duration", W.SelectionSlider(options=[(f"{each} s", each) for each in seconds]))
         self._more = W.ToggleButton()  # an Accordion's head cannot be reached by keyboard; the style sheet folds
@@ -314,7 +314,7 @@ class Form(W.VBox):  # type: ignore[misc]
         for name, row in self._rows.items():
             show(row, name in shown)
         put(controls["model"], state.model, state.model_options)
-        put(controls["resolution"], state.resolution, state.resolution_options)
+        put(controls["resolution"], state.resolution, state.spec.tiers.union)
         seconds = tuple((f"{each} s", each) for each in state.duration_options)
         for control, wanted in ((self._buttons, len(seconds) <= FEW), (self._slider, len(seconds) > FEW)):
             control.layout.display = None if wanted else "none"
@@ -371,7 +371,7 @@ class Form(W.VBox):  # type: ignore[misc]
         line = preview_view.line(preview, self.session.region) if preview else "&nbsp;"
         self._line.value = f"<div>{line}</div>"
         self._submit.description = "Sending…" if self._sending else submit_words(preview)
-        self._submit.disabled = self._sending or state.is_held
+        self._submit.disabled = self._sending or bool(state.obstacles)
         show(self._allow, bool(state.wasteful))
         show(self._confirm, state.needs_word)
         show(self._sample, preview is not None and preview.existing is not None)
@@ -383,8 +383,8 @@ class Form(W.VBox):  # type: ignore[misc]
     def _beside_submit(self) -> str:
         """Say why Submit is off, or that it gives a run that exists."""
         state = self.state
-        if state.is_held:
-            return why_not(state.problems, state.preview if state.needs_word else None, state.over_budget)
+        if held := state.obstacles:
+            return f"Off: {held[0]}" + (f" (and {len(held) - 1} more)" if len(held) > 1 else "")
         existing = state.preview.existing if state.preview else None
         if existing is None:
             return ""

@@ -1,9 +1,9 @@
-"""Repairs of a form's pictures with their results, worked out beside it; nothing is mended unasked."""
+"""Repairs of a form's pictures, worked out beside it: nothing is mended unasked, and all can be taken back."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,20 @@ class Offer:
     """The new picture with its before and after; None where it did not work out."""
     error: str = ""
     """Why not."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """Something that was done to the form, and that can be taken back."""
+
+    said: str
+    """What was done: ``"first frame mended"``."""
+    before: Mapping[str, Any]
+    """Values by field, as they were."""
+    sources: Mapping[str, str]
+    """What stood in the path boxes of the media among them."""
+    repaired: Repaired | None = None
+    """The repair, where it was one."""
 
 
 class Offers:

@@ -17,17 +17,16 @@ from typing import TYPE_CHECKING, Any
 from traitlets import Any as AnyTrait
 from traitlets import Bool, HasTraits, Int, TraitError, Unicode, observe, validate
 
-from wan_nb import catalog, pricing
+from wan_nb import catalog
 from wan_nb.catalog import ModelSpec
 from wan_nb.errors import RequestError, WanError
 from wan_nb.media import Media, load
 from wan_nb.preview import SHOWN_REGION
+from wan_nb.pricing import cheapest_tier
 from wan_nb.problems import Place, Problem
 from wan_nb.repair import Repaired
 from wan_nb.request import MEDIA_FIELDS, VideoRequest
-from wan_nb.widgets.asking import Asking
-from wan_nb.widgets.changes import MOST, Change
-from wan_nb.widgets.offers import Offer, Offers
+from wan_nb.widgets.offers import Change, Offer, Offers
 from wan_nb.widgets.wording import model_words
 
 if TYPE_CHECKING:
@@ -48,18 +47,13 @@ def values_of(request: VideoRequest) -> dict[str, Any]:
     return given | {"resolution": request.tier, "duration": request.seconds}
 
 
-def at_once(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call `function` here and now: the stand-in for `Session.later` where nobody waits for a screen."""
-    return function(*arguments)
-
-
 class FormState(HasTraits):
     """What the form holds and what follows from it.
 
     Args:
         preview: Says what a request comes to; may block, so it is called through `later`.
         place: What the endpoint narrows.
-        later: Runs a function, on another thread if it likes (`Session.later`).
+        later: Runs a function, on another thread if it likes (`Session.later`); here and now, if not given.
         defaults: Fields of a request to start with.
 
     Raises:
@@ -101,40 +95,32 @@ class FormState(HasTraits):
 
     def __init__(
         self,
-        preview: Callable[[VideoRequest], Preview] | None = None,
+        preview: Callable[[VideoRequest], Preview | None] = lambda _: None,
         place: Place | None = None,
-        later: Callable[..., Any] = at_once,
+        later: Callable[..., Any] = lambda function, *given: function(*given),
         **defaults: Any,
     ) -> None:
         super().__init__()
         self.lock = threading.RLock()
         """Held while the state settles and while a view paints: changes may come from several threads."""
         self.place = place or Place()
-        self._later = later
-        self._settling = 0
-        self._asking: Asking[Preview | None] | None = None
-        if preview is not None:
-            ask = preview
-            self._asking = Asking(
-                self.lock, later, lambda: ask(self.request) if self.request else None, self._previewed
-            )
+        self._ask, self._later = preview, later
+        self._is_asking = self._is_stale = False
+        self._is_changing = False
+        self._wished: dict[str, Any] = {}
+        self._reading: dict[str, object] = {}
         self.preview: Preview | None = None
         """What the endpoint said last; `is_settled` says whether to the present request."""
         self.problems: tuple[Problem, ...] = ()
         """What is wrong, most severe first."""
-        self.request: VideoRequest | None = None
+        self.request = VideoRequest(self.model)
         """The request as it stands."""
-        self.loading: frozenset[str] = frozenset()
-        """Media that are being read just now."""
         self.sources: dict[str, str] = {}
         """Path or address in the box of each medium; none for what was uploaded, mended or given as a picture."""
         self.offers = Offers(later, self._offered)
         """Repairs of the pictures; they come when they are worked out."""
-        self._mended: dict[str, tuple[Repaired, Change]] = {}
         self.changes: list[Change] = []
         """What can be taken back, newest last."""
-        self._latest: dict[str, object] = {}
-        self._wished: dict[str, Any] = {}
         with self.changing():
             self._start_with(defaults)
 
@@ -144,21 +130,17 @@ class FormState(HasTraits):
                 near = get_close_matches(name, _CHOSEN, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(_CHOSEN)}."
                 raise RequestError(f"{name!r} is not a field of the form; {hint}")
-        self.model = model = defaults.get("model", self.model)
-        for name, value in defaults.items():
-            if name in MEDIA_FIELDS:
-                setattr(self, name, None if value is None else load(value, MEDIA_FIELDS[name]))  # type: ignore[arg-type]
-                self.sources[name] = str(value) if isinstance(value, str | os.PathLike) else ""
-            elif name in TEXT_FIELDS:
-                setattr(self, name, "" if value is None else str(value))
-            elif value is not None:
-                try:
-                    setattr(self, name, value)
-                except TraitError:
-                    raise RequestError(
-                        f"{name}={value!r} is not a value of the form; leave it out, or choose it there."
-                    ) from None
-        wanted = VideoRequest(model, resolution=defaults.get("resolution"), duration=defaults.get("duration"))
+        given = {name: value for name, value in defaults.items() if value is not None}
+        for name, value in given.items():
+            if name in MEDIA_FIELDS and isinstance(value, str | os.PathLike):
+                self.sources[name] = str(value)
+            try:
+                self._set({name: load(value, MEDIA_FIELDS[name]) if name in MEDIA_FIELDS else value})  # type: ignore[arg-type]
+            except TraitError:
+                raise RequestError(
+                    f"{name}={value!r} is not a value of the form; leave it out, or choose it there."
+                ) from None
+        wanted = VideoRequest(self.model, resolution=given.get("resolution"), duration=given.get("duration"))
         for problem in wanted.problems(self.place, severity="refused"):
             if problem.field in ("resolution", "duration"):
                 raise RequestError(str(problem), (problem,))
@@ -189,25 +171,13 @@ class FormState(HasTraits):
         names = list(catalog.MODELS)
         if self.model not in names:  # an alias stays as the user wrote it: it is what is sent
             names.insert(names.index(self.spec.id), self.model)
-        order = {family: place for place, family in enumerate(("i2v", "kf2v", "media"))}
-        names.sort(key=lambda name: order[catalog.MODELS[name].family])
+        names.sort(key=lambda name: ("i2v", "kf2v", "media").index(catalog.MODELS[name].family))
         return tuple((model_words(catalog.MODELS[name], name, self.place.region), name) for name in names)
-
-    @property
-    def resolution_options(self) -> tuple[str, ...]:
-        """Tiers of the chosen model."""
-        return tuple(sorted(self.spec.tiers.union, key=lambda tier: int(tier[:-1])))
-
-    @property
-    def _first_tier(self) -> str:
-        """What stands there until the user chooses: the cheapest, where the service's own default is the dearest."""
-        region = self.place.region or SHOWN_REGION
-        return pricing.cheapest_tier(self.spec.id, self.spec.tiers.agreed or self.spec.tiers.union, region)
 
     @property
     def duration_options(self) -> tuple[int, ...]:
         """Seconds that the chosen model offers here, in order."""
-        return tuple(sorted(self.spec.durations_in(self.place.region).union))
+        return self.spec.durations_in(self.place.region).union
 
     # --- what follows -------------------------------------------------------------------------------------------
 
@@ -225,16 +195,26 @@ class FormState(HasTraits):
         return tuple(dict.fromkeys(problem.field for problem in self.problems if problem.severity == "wasteful"))
 
     @property
-    def is_settled(self) -> bool:
-        """Whether nothing is being read or asked: what is shown is about the present request."""
-        return not self.loading and not (self._asking and self._asking.is_open)
+    def loading(self) -> frozenset[str]:
+        """Media that are being read just now."""
+        return frozenset(self._reading)
 
     @property
-    def is_held(self) -> bool:
-        """Whether something is wrong that keeps the request from being sent."""
-        refused = any(problem.severity == "refused" for problem in self.problems)
-        waits = (bool(self.wasteful) and not self.allow_wasteful) or (self.needs_word and not self.confirmed)
-        return refused or waits or bool(self.over_budget)
+    def is_settled(self) -> bool:
+        """Whether nothing is being read or asked: what is shown is about the present request."""
+        return not self._reading and not self._is_asking
+
+    @property
+    def obstacles(self) -> tuple[str, ...]:
+        """Everything that keeps the request from being sent, in words."""
+        accepted = ("warning", "wasteful") if self.allow_wasteful else ("warning",)
+        held = [str(problem) for problem in self.problems if problem.severity not in accepted]
+        held += [f"{self.over_budget}."] if self.over_budget else []
+        if self._would_pay and self.needs_word and not self.confirmed:
+            money, limit = self._would_pay.estimate.money, self._would_pay.limit
+            cost = f"it costs about {money}" if money else "nobody knows what it costs"
+            held.append(f"{cost}, and {limit} is the most without a word: tick 'spend it'.")
+        return tuple(held)
 
     @property
     def _would_pay(self) -> Preview | None:
@@ -255,31 +235,30 @@ class FormState(HasTraits):
     @property
     def is_ready(self) -> bool:
         """Whether the request can be sent now."""
-        return self.request is not None and not self.loading and not self.is_held
+        return not self._reading and not self.obstacles
 
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Make several changes and settle once."""
         with self.lock:
-            self._settling += 1
+            if self._is_changing:  # a part of more changes
+                yield
+                return
+            self._is_changing = True
             try:
                 yield
+                self._settle()
             finally:
-                self._settling -= 1
-                if not self._settling:
-                    self._settling = 1
-                    try:
-                        self._settle()
-                    finally:
-                        self._settling = 0
-                    self.revision += 1
+                self._is_changing = False
+                self.revision += 1
 
     def refresh(self) -> None:
-        """Ask anew what the endpoint says of the present request: something was submitted meanwhile."""
-        with self.lock:
-            if self._asking:
-                self._asking.begin()
-            self.revision += 1
+        """Ask what the endpoint says; while one question is on its way, all that follow become one more."""
+        with self.changing():
+            self._is_stale = self._is_asking
+            if not self._is_asking:
+                self._is_asking = True
+                self._later(self._preview)
 
     def load(self, field: str, source: object) -> None:
         """Read a medium (path, URL, upload); an empty text takes it out. The latest call for a field wins.
@@ -289,19 +268,26 @@ class FormState(HasTraits):
             source: Whatever `wan_nb.media.load` takes.
         """
         text = source.strip().strip("\"'") if isinstance(source, str) else source
-        ticket = object()
         with self.changing():
             if getattr(self, field) is not None:
-                done = "another" if text else "no"
-                self._remember(f"{done} {field.replace('_', ' ')}", field)
-            self._latest[field] = ticket
+                self._remember(f"{'another' if text else 'no'} {field.replace('_', ' ')}", field)
             self.sources[field] = source if isinstance(source, str) else ""
             if text == "" or text is None:
-                setattr(self, field, None)
-                self.loading -= {field}
+                self._set({field: None})
                 return
-            self.loading |= {field}
+            ticket = self._reading[field] = object()
         self._later(self._read, field, text, ticket)
+
+    def _read(self, field: str, source: object, ticket: object) -> None:
+        kind = MEDIA_FIELDS[field]
+        try:
+            medium = load(source, kind)  # type: ignore[arg-type]
+        except Exception as error:  # a reader that fails must not leave the form waiting
+            said = str(error) if isinstance(error, WanError) else f"{type(error).__name__}: {error}"
+            medium = Media(kind, "memory", "upload", error=said)  # type: ignore[arg-type]
+        with self.changing():
+            if self._reading.get(field) is ticket:
+                self._set({field: medium})
 
     def mend(self, offer: Offer) -> None:
         """Take a repair: its picture takes the place of the one that it was made from."""
@@ -309,15 +295,16 @@ class FormState(HasTraits):
         with self.changing():
             if offer.result is None or offer not in self.offers.of(field):
                 return  # the picture was changed meanwhile
-            change = self._remember(f"{field.replace('_', ' ')} mended", field)
-            self._mended[field] = offer.result, change
-            setattr(self, field, offer.result.medium)
+            self._remember(f"{field.replace('_', ' ')} mended", field, repaired=offer.result)
             self.sources[field] = ""
+            self._set({field: offer.result.medium})
 
     def mended(self, field: str) -> tuple[Repaired, Change] | None:
         """Return what was done to the picture that stands in a field, and the change to take back; None if nothing."""
-        known = self._mended.get(field)
-        return known if known and known[0].medium is getattr(self, field) and known[1] in self.changes else None
+        for change in self.changes:
+            if change.repaired and change.repaired.medium is getattr(self, field):
+                return change.repaired, change
+        return None
 
     def fill(self, request: VideoRequest, said: str) -> None:
         """Fill the form from a request, whatever it holds now; `take_back` gives that back.
@@ -334,7 +321,7 @@ class FormState(HasTraits):
         with self.changing():
             self._remember(said + "".join(f", without {name}" for name in request.extra), *_CHOSEN)
             self.sources = {}
-            self._set({name: "" if value is None else value for name, value in values_of(request).items()})
+            self._set(values_of(request))
 
     def take_back(self, change: Change | None = None) -> None:
         """Undo one of `changes`, the last one if none is named."""
@@ -347,30 +334,14 @@ class FormState(HasTraits):
 
     def _set(self, values: Mapping[str, Any]) -> None:
         for name, value in values.items():
-            if name in MEDIA_FIELDS:
-                self._latest[name] = object()  # what is still being read comes too late
-                self.loading -= {name}
-            blank = None if name in (*MEDIA_FIELDS, *SWITCHES) and value == "" else value
-            setattr(self, name, str(blank) if name in TEXT_FIELDS else blank)
+            self._reading.pop(name, None)  # what is still being read comes too late
+            text = "" if value is None else str(value)
+            setattr(self, name, text if name in TEXT_FIELDS else value)
 
-    def _remember(self, said: str, *names: str) -> Change:
+    def _remember(self, said: str, *names: str, repaired: Repaired | None = None) -> None:
         before = {name: getattr(self, name) for name in names}
         sources = {name: self.sources.get(name, "") for name in names if name in MEDIA_FIELDS}
-        change = Change(said, before, sources)
-        self.changes = [*self.changes, change][-MOST:]
-        return change
-
-    def _read(self, field: str, source: object, ticket: object) -> None:
-        kind = MEDIA_FIELDS[field]
-        try:
-            medium = load(source, kind)  # type: ignore[arg-type]
-        except Exception as error:  # a reader that fails must not leave the form waiting
-            said = str(error) if isinstance(error, WanError) else f"{type(error).__name__}: {error}"
-            medium = Media(kind, "memory", "upload", error=said)  # type: ignore[arg-type]
-        with self.changing():
-            if self._latest.get(field) is ticket:
-                setattr(self, field, medium)
-                self.loading -= {field}
+        self.changes = [*self.changes, Change(said, before, sources, repaired)][-20:]
 
     # --- settling -----------------------------------------------------------------------------------------------
 
@@ -386,13 +357,12 @@ class FormState(HasTraits):
     def _settle(self) -> None:
         """Dependants first: tier and seconds for the model, then the request, then what is wrong with it."""
         spec, wished = self.spec, dict(self._wished)
-        for name, options, default in (
-            ("resolution", self.resolution_options, self._first_tier),
-            ("duration", self.duration_options, spec.default_duration),
-        ):
-            wish = wished.get(name)
-            usable = wish if wish in options else default if default in options else options[0]
-            setattr(self, name, usable)
+        tiers, seconds = spec.tiers.union, self.duration_options
+        # until the user chooses, the cheapest tier: the service's own default is the dearest
+        cheapest = cheapest_tier(spec.id, spec.tiers.agreed or tiers, self.place.region or SHOWN_REGION)
+        shortest = spec.default_duration if spec.default_duration in seconds else seconds[0]
+        self.resolution = wished["resolution"] if wished.get("resolution") in tiers else cheapest
+        self.duration = wished["duration"] if wished.get("duration") in seconds else shortest
         self._wished = wished  # settling is not choosing
         before, self.request = self.request, self._build()
         if self.request != before:
@@ -400,8 +370,7 @@ class FormState(HasTraits):
             if not self.wasteful:
                 self.allow_wasteful = False
             self.offers.seek(self.request, self.place)
-            if self._asking:
-                self._asking.begin()
+            self.refresh()
 
     def _build(self) -> VideoRequest:
         shown = self.shown
@@ -414,14 +383,18 @@ class FormState(HasTraits):
         return VideoRequest(self.model, **given)
 
     def _offered(self) -> None:
-        with self.lock:
-            self.revision += 1
+        with self.changing():
+            pass  # nothing but what is shown
 
-    def _previewed(self, preview: Preview | None, fault: Exception | None) -> None:
-        self.preview = preview
-        if preview is not None:
-            self.problems = tuple(preview.problems)
-        elif fault is not None:
-            told = Problem("", "warning", f"No preview: {type(fault).__name__}: {fault}", "")
-            self.problems = (*self.problems, told)
-        self.revision += 1
+    def _preview(self) -> None:
+        preview, told = None, []
+        try:
+            preview = self._ask(self.request)
+        except Exception as error:  # a journal that cannot be read must not freeze the form: it says so instead
+            told = [Problem("", "warning", f"No preview: {type(error).__name__}: {error}", "")]
+        with self.changing():
+            self._is_asking = False
+            if self._is_stale:
+                self.refresh()
+            else:
+                self.preview, self.problems = preview, (*self.request.problems(self.place), *told)

@@ -16,10 +16,7 @@ from wan_nb.record import RunPhase, RunState
 from wan_nb.task import TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from wan_nb.preview import Preview
-    from wan_nb.problems import Problem
     from wan_nb.schedule import Usual
     from wan_nb.session import Session
 
@@ -240,22 +237,3 @@ def model_line(spec: ModelSpec, region: str = "", usual: Usual | None = None) ->
     if usual and (words := usual_words(usual.median_s, usual.p90_s)):
         parts.append(f"{words} ({usual.source if usual.count else 'as published'})")
     return " · ".join([*parts, *([cite(spec.note)] if spec.note else [])])
-
-
-def why_not(problems: Sequence[Problem], dear: Preview | None = None, over_budget: str = "") -> str:
-    """Say why Submit is off: the first thing that holds the request back, and how many more there are.
-
-    Args:
-        problems: What is wrong with the request.
-        dear: Its preview, where it costs more than the session spends without a word.
-        over_budget: Why today's budget does not cover it.
-    """
-    held = [str(each) for each in problems if each.severity != "warning"]
-    held += [f"{over_budget}."] if over_budget else []
-    if dear is not None:
-        cost = f"it costs about {dear.estimate.money}" if dear.estimate.money else "nobody knows what it costs"
-        held.append(f"{cost}, and {dear.limit} is the most without a word: tick 'spend it'.")
-    if not held:
-        return ""
-    more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
-    return f"Off: {held[0]}{more}"
