@@ -249,7 +249,6 @@ def test_sheets_and_poster(clip: Path, uneven: Path) -> None:
     assert video.contact_sheet(clip, columns=3, rows=2, width=104).size == (3 * 104 + 2 * 2, 2 * 60 + 2)
     poster = Image.open(io.BytesIO(video.poster(clip, width=104)))
     assert (poster.format, poster.size) == ("JPEG", (104, 60))
-    assert video.poster(clip, at=1.0) != video.poster(clip)
 
 
 # --- crop, pad, trim ----------------------------------------------------------------------------------------------

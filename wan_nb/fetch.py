@@ -93,7 +93,6 @@ def _settle(part: Path, target: Path, folder: Path) -> dict[str, object]:
     """Check a download as a whole MP4, put it under its name for good, and return what is recorded of it."""
     from wan_nb import video  # heavy, and only needed once there is a video
 
-    video.is_whole_mp4(part)
     info = video.probe(part)
     digest = hashlib.sha256()
     with part.open("rb+") as file:

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from itertools import pairwise
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,9 +35,7 @@ SIDE = 160
 _WINDOW = 7  # pixels of a side, as in the paper on SSIM with even weights
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
-_MEASURED: dict[tuple[str, ...], Measures] = {}
-
-Plane = NDArray[np.float32]
+_MEASURED: dict[Path, Measures] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +58,15 @@ class Measures:
     brightness that jumps up and down by 10 % at every frame gives about 5, one cut in five seconds a sixtieth of its
     jump. It cannot see a part of the picture that flickers while another balances it."""
 
+    def cells(self) -> tuple[str, ...]:
+        """Return the four numbers as text; what was not asked is empty."""
+        likes = ("" if value is None else f"{value:.2f}" for value in (self.first_likeness, self.last_likeness))
+        return (*likes, f"{self.motion:.1f}", f"{self.flicker:.2f}")
+
     def __str__(self) -> str:
-        likes = ((self.first_likeness, "first"), (self.last_likeness, "last"))
-        words = [f"{name} frame {value:.2f} alike" for value, name in likes if value is not None]
-        return ", ".join([*words, f"motion {self.motion:.1f} %/s", f"flicker {self.flicker:.2f} %"])
+        first, last, motion, flicker = self.cells()
+        likes = [f"{name} frame {value} alike" for name, value in (("first", first), ("last", last)) if value]
+        return ", ".join([*likes, f"motion {motion} %/s", f"flicker {flicker} %"])
 
 
 class Measured(NamedTuple):
@@ -83,13 +85,9 @@ class MeasureTable(tuple[Measured, ...]):
 
     __slots__ = ()
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return plain values, a dict each video."""
-        return [{"label": each.label, "seed": each.seed, **asdict(each.measures)} for each in self]
-
     def _cells(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         head = ("variant", "seed", "first frame alike", "last frame alike", "motion, %/s", "flicker, %")
-        lines = [(each.label, str(each.seed), *_said(each.measures)) for each in self]
+        lines = [(each.label, str(each.seed), *each.measures.cells()) for each in self]
         asked = [n for n in range(len(head)) if not lines or any(line[n] for line in lines)]
         return tuple(head[n] for n in asked), [tuple(line[n] for n in asked) for line in lines]
 
@@ -98,12 +96,6 @@ class MeasureTable(tuple[Measured, ...]):
 
     def _repr_html_(self) -> str:
         return tables.as_html(*self._cells(), below="Measured from the frames, not judged: see wan.Measures.")
-
-
-def _said(found: Measures) -> tuple[str, ...]:
-    """Say the four numbers for a table; what was not asked is empty."""
-    likes = tuple("" if value is None else f"{value:.2f}" for value in (found.first_likeness, found.last_likeness))
-    return (*likes, f"{found.motion:.1f}", f"{found.flicker:.2f}")
 
 
 def measure(video: str | os.PathLike[str] | Any, first: Image | None = None, last: Image | None = None) -> Measures:
@@ -121,10 +113,9 @@ def measure(video: str | os.PathLike[str] | Any, first: Image | None = None, las
         >>> measure("cat.mp4", first=Image.open("cat.png")).motion  # doctest: +SKIP
     """
     path = Path(video)
-    planes: list[Plane] = []
+    planes: list[NDArray[np.float32]] = []
     head = tail = None
-    with opened(path) as box:
-        stream = box.streams.video[0]
+    with opened(path) as (box, stream):
         shrink = VideoReformatter()
         for decoded in box.decode(stream):
             width, height = _small(decoded.width, decoded.height)
@@ -137,8 +128,8 @@ def measure(video: str | os.PathLike[str] | Any, first: Image | None = None, las
         return Measures(
             first_likeness=None if first is None else likeness(head, first),
             last_likeness=None if last is None else likeness(upright(tail), last),
-            motion=_motion(planes, fps),
-            flicker=_flicker(planes, fps),
+            motion=_motion(np.array(planes), fps),
+            flicker=_flicker(np.array(planes), fps),
         )
 
 
@@ -152,15 +143,13 @@ def of_videos(videos: Mapping[tuple[str, int], Video]) -> MeasureTable:
 
 
 def _of_video(video: Video) -> Measures:
-    """Measure a video of ours, unless the same file was measured against the same frames before."""
-    asked = [video.run.request.first_frame, video.run.request.last_frame]
-    saved = video.run.state.file
-    key = (saved.sha256 if saved else "", *(medium.sha256 if medium else "" for medium in asked))
-    if not saved or key not in _MEASURED:
+    """Measure a video of ours, once: neither its file nor the frames that were asked for change any more."""
+    if video.path not in _MEASURED:
+        asked = (video.run.request.first_frame, video.run.request.last_frame)
         # a frame that was given as an address is not here to compare with
-        first, last = (medium.picture() if medium and medium.sha256 else None for medium in asked)
-        _MEASURED[key] = measure(video.path, first, last)
-    return _MEASURED[key]
+        pictures = (medium.picture() if medium and medium.sha256 else None for medium in asked)
+        _MEASURED[video.path] = measure(video.path, *pictures)
+    return _MEASURED[video.path]
 
 
 def likeness(shown: Image, asked: Image) -> float:
@@ -211,20 +200,18 @@ def _windows(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(whole / n**2)
 
 
-def _motion(planes: list[Plane], fps: float) -> float:
+def _motion(planes: NDArray[np.float32], fps: float) -> float:
     """Return the change a second; what all pixels share is left to `_flicker`."""
     if len(planes) < 2:
         return 0.0
-    steps = 0.0
-    for before, after in pairwise(planes):
-        change = after - before
-        steps += float(np.abs(change - change.mean()).mean())
-    return round(steps / (len(planes) - 1) * fps, 6)
+    change = np.diff(planes, axis=0)
+    change -= change.mean(axis=(1, 2), keepdims=True)
+    return round(float(np.abs(change).mean(dtype=np.float64)) * fps, 6)
 
 
-def _flicker(planes: list[Plane], fps: float) -> float:
+def _flicker(planes: NDArray[np.float32], fps: float) -> float:
     """Return the mean distance of brightness from its moving mean, where a whole window fits."""
-    light = np.array([plane.mean(dtype=np.float64) for plane in planes])
+    light = planes.mean(axis=(1, 2), dtype=np.float64)
     reach = min(max(1, round(fps / 8)), (len(light) - 1) // 2)
     if reach < 1:
         return 0.0

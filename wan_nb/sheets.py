@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from wan_nb import video
 
@@ -106,38 +106,27 @@ def draw(title: str, note: str, rows: Sequence[Row], *, width: int = WIDTH) -> I
         note += "; letters shown as boxes have no font on this machine"
     blocks = [_words(title, inner, 30, bold=True), _words(note, inner, 17, _SOFT)]
     most = max([1, *(len(each.shots) for each in rows)])
+    columns = -(-most // -(-most // _MOST_COLUMNS))  # as few lines as may be, evenly filled
+    side = min(width // 3, (inner - (columns - 1) * _GAP) // columns)
+    rule = ImageOps.expand(Image.new("RGB", (inner, 1), "#c8c8c8"), (0, 6, 0, 0), "white")
     for row in rows:
-        blocks += [_rule(inner), _words(row.title, inner, 21, bold=True)]
-        columns = -(-most // -(-most // _MOST_COLUMNS))  # as few lines as may be, evenly filled
-        side = min(width // 3, (inner - (columns - 1) * _GAP) // columns)
-        for start in range(0, len(row.shots), columns):
-            blocks.append(_side_by_side([_place(shot, side) for shot in row.shots[start : start + columns]]))
+        blocks += [rule, _words(row.title, inner, 21, bold=True)]
+        if row.shots:
+            blocks.append(video.in_rows([_place(shot, side) for shot in row.shots], columns, _GAP))
         if row.text:
             blocks.append(_words(row.text, min(inner, 1100), 17))
-    height = sum(block.height + _GAP for block in blocks) - _GAP
-    sheet = Image.new("RGB", (width, height + 2 * _EDGE), "white")
-    top = _EDGE
-    for block in blocks:
-        sheet.paste(block, (_EDGE, top))
-        top += block.height + _GAP
-    return sheet
+    return ImageOps.expand(video.below(blocks, _GAP), _EDGE, "white")
 
 
 def _place(shot: Shot, side: int) -> Image.Image:
     """Return one video as frames under its label, or the words that stand in for it."""
-    label = _words(shot.label, side, 15, _SOFT)
     if shot.path is None:
-        shown = Image.new("RGB", (side, side * 9 // 16), _EMPTY)
         word = _words(shot.word, side - 2 * _GAP, 15, _SOFT, ground=_EMPTY)
-        if word.height + 2 * _GAP > shown.height:
-            shown = shown.resize((side, word.height + 2 * _GAP))
+        shown = Image.new("RGB", (side, max(side * 9 // 16, word.height + 2 * _GAP)), _EMPTY)
         shown.paste(word, (_GAP, (shown.height - word.height) // 2))
     else:
         shown = _frames(shot.path, side)
-    place = Image.new("RGB", (side, label.height + 4 + shown.height), "white")
-    place.paste(label, (0, 0))
-    place.paste(shown, (0, label.height + 4))
-    return place
+    return video.below([_words(shot.label, side, 15, _SOFT), shown], 4)
 
 
 def _frames(path: Path, side: int) -> Image.Image:
@@ -147,28 +136,8 @@ def _frames(path: Path, side: int) -> Image.Image:
     columns = min(len(taken), 2 if info.size.height < 1.4 * info.size.width else 4)
     width = (side - 2 * (columns - 1)) // columns
     height = max(1, round(width * info.size.height / info.size.width))
-    lines = -(-len(taken) // columns)
-    shown = Image.new("RGB", (side, lines * (height + 2) - 2), "white")
-    for number, picture in enumerate(taken):
-        small = picture.resize((width, height), Image.Resampling.LANCZOS)
-        shown.paste(small, (number % columns * (width + 2), number // columns * (height + 2)))
-    return shown
-
-
-def _side_by_side(places: Sequence[Image.Image]) -> Image.Image:
-    width = sum(each.width + _GAP for each in places) - _GAP
-    line = Image.new("RGB", (width, max(each.height for each in places)), "white")
-    left = 0
-    for each in places:
-        line.paste(each, (left, 0))
-        left += each.width + _GAP
-    return line
-
-
-def _rule(width: int) -> Image.Image:
-    line = Image.new("RGB", (width, 7), "white")
-    line.paste("#c8c8c8", (0, 6, width, 7))
-    return line
+    small = [picture.resize((width, height), Image.Resampling.LANCZOS) for picture in taken]
+    return video.in_rows(small, columns, 2)
 
 
 # --- letters ----------------------------------------------------------------------------------------------------------

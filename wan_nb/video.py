@@ -11,11 +11,11 @@ from __future__ import annotations
 import io
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, BinaryIO
 from uuid import uuid4
 
@@ -29,8 +29,6 @@ from wan_nb.geometry import Size
 
 LABEL_KEY = "AIGC"
 """Metadata key of the machine-readable mark of generated content (FACTS §1.1)."""
-
-_TURNS = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +47,22 @@ class VideoInfo:
     """How many pictures."""
     codec: str
     """Codec of the pictures, such as ``"h264"``."""
-    has_audio: bool
-    """Whether there is a sound track."""
     audio_codec: str
-    """Codec of the sound, such as ``"aac"``; empty without sound."""
+    """Codec of the sound, such as ``"aac"``; empty without a sound track."""
     nbytes: int
     """Bytes of the file."""
-    rotation: int = 0
+    rotation: int
     """Degrees clockwise that a player turns the stored picture: 0, 90, 180 or 270."""
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    """Tags of the file."""
+    label: str
+    """The provenance mark of generated content (JSON), or empty."""
 
     @property
-    def label(self) -> str:
-        """The provenance mark of generated content (JSON), or empty."""
-        return self.metadata.get(LABEL_KEY, "")
+    def has_audio(self) -> bool:
+        """Whether there is a sound track."""
+        return bool(self.audio_codec)
 
     def __str__(self) -> str:
-        sound = self.audio_codec if self.has_audio else "no sound"
+        sound = self.audio_codec or "no sound"
         return f"{self.path.name}: {self.size}, {self.duration_s:.2f} s, {self.fps:.4g} fps, {self.codec}, {sound}"
 
 
@@ -77,33 +73,30 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         VideoError: If the file is missing, empty, cut short, damaged or not a video.
     """
     path = Path(path)
-    with opened(path) as box:
-        stream = box.streams.video[0]
-        spans = _shown(box, stream, path)
+    with opened(path) as (box, stream):
+        spans = shown(box, stream, path)
         duration_s = float((max(end for _, end in spans) - spans[0][0]) * stream.time_base)
         box.seek(spans[0][0], stream=stream)
         first = next(box.decode(stream), None)
         if first is None:
             raise VideoError(f"{path.name} has no picture that can be decoded; fetch or make it anew.")
-        shown, turn = Size(first.width, first.height), -first.rotation % 360
-        audio = box.streams.audio[0] if box.streams.audio else None
+        size, turn = Size(first.width, first.height), -first.rotation % 360
         return VideoInfo(
             path=path,
-            size=shown.turned() if turn in (90, 270) else shown,
+            size=size.turned() if turn in (90, 270) else size,
             fps=round(len(spans) / duration_s, 6) if duration_s else 0.0,
             duration_s=duration_s,
             frames=len(spans),
             codec=stream.codec_context.name,
-            has_audio=audio is not None,
-            audio_codec=audio.codec_context.name if audio else "",
+            audio_codec=box.streams.audio[0].codec_context.name if box.streams.audio else "",
             nbytes=path.stat().st_size,
             rotation=turn,
-            metadata=MappingProxyType(dict(box.metadata)),
+            label=box.metadata.get(LABEL_KEY, ""),
         )
 
 
-def _shown(box: Any, stream: Any, path: Path) -> list[tuple[int, int]]:
-    """Return when each shown picture begins and ends, from the packets: exact also where the rate varies."""
+def shown(box: Any, stream: Any, path: Path) -> list[tuple[int, int]]:
+    """Return when each shown picture begins and ends, in the track's time base: exact also where the rate varies."""
     found, read = [], 0
     for packet in box.demux(stream):
         read += bool(packet.size)
@@ -164,20 +157,13 @@ def _boxes(file: BinaryIO, total: int, name: str) -> Iterator[bytes]:
     at = 0
     while at < total:
         file.seek(at)
-        head = file.read(16)
-        if len(head) < 8:
-            raise VideoError(f"{name} ends in the middle of a box; it is cut short: fetch it again.")
-        length, kind = struct.unpack(">I4s", head[:8])
-        if not kind.strip().isalnum():
-            raise VideoError(f"{name} is not an MP4: no box name at byte {at}; look at what was fetched.")
-        if length == 1 and len(head) == 16:
-            length = struct.unpack(">Q", head[8:])[0]
-        elif length == 0:
-            length = total - at
-        if length < 8:
-            raise VideoError(f"{name} is damaged: the box {kind!r} at byte {at} has an impossible length.")
-        if at + length > total:
-            raise VideoError(f"{name} is cut short: {at + length - total} bytes are missing; fetch it again.")
+        length, kind, long = struct.unpack(">I4sQ", file.read(16).ljust(16, b"\0"))
+        length = {0: total - at, 1: long}.get(length, length)
+        missing = at + max(length, 8) - total
+        if missing > 0:
+            raise VideoError(f"{name} is cut short: {missing} bytes are missing; fetch it again.")
+        if length < 8 or not kind.strip().isalnum():
+            raise VideoError(f"{name} is damaged: no box begins at byte {at}; fetch it again.")
         yield kind
         at += length
 
@@ -186,18 +172,26 @@ def _boxes(file: BinaryIO, total: int, name: str) -> Iterator[bytes]:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """Open a file with a picture track; what goes wrong inside comes out as a `VideoError` about this file."""
+def opened(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
+    """Open a file and its picture track; what goes wrong inside comes out as a `VideoError` about this file."""
+    path = Path(path)
     is_whole_mp4(path)
+    with _readable(path, "a video", "fetch or make it anew") as box:
+        if not box.streams.video:
+            raise VideoError(f"{path.name} has no picture track; give a video.")
+        stream = box.streams.video[0]
+        stream.thread_type = "AUTO"
+        yield box, stream
+
+
+@contextmanager
+def _readable(path: Path, what: str, to_do: str) -> Iterator[Any]:
     try:
         with av.open(str(path)) as box:
-            if not box.streams.video:
-                raise VideoError(f"{path.name} has no picture track; give a video.")
-            box.streams.video[0].thread_type = "AUTO"
             yield box
     except (OSError, av.error.FFmpegError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise VideoError(f"{path.name} cannot be read as a video: {reason}; fetch or make it anew.") from error
+        raise VideoError(f"{path.name} cannot be read as {what}: {reason}; {to_do}.") from error
 
 
 @contextmanager
@@ -227,9 +221,7 @@ def pictures(path: str | os.PathLike[str]) -> Iterator[tuple[float, Image.Image]
     Raises:
         VideoError: If the file cannot be decoded.
     """
-    path = Path(path)
-    with opened(path) as box:
-        stream = box.streams.video[0]
+    with opened(path) as (box, stream):
         for decoded in box.decode(stream):
             yield float((decoded.pts or 0) * stream.time_base), upright(decoded)
 
@@ -245,17 +237,11 @@ def frame(path: str | os.PathLike[str], n: int) -> Image.Image:
         VideoError: If there is no such frame, or the file cannot be decoded.
     """
     path = Path(path)
-    with opened(path) as box:
-        stream = box.streams.video[0]
-        times = [start for start, _ in _shown(box, stream, path)]
+    with opened(path) as (box, stream):
+        times = [start for start, _ in shown(box, stream, path)]
         if not -len(times) <= n < len(times):
             raise VideoError(f"frame {n} is not in {path.name}; it has {len(times)}, numbered from 0.")
-        wanted = times[n]
-        box.seek(wanted, stream=stream)
-        for decoded in box.decode(stream):
-            if decoded.pts is not None and decoded.pts >= wanted:
-                return upright(decoded)
-    raise VideoError(f"frame {n} of {path.name} cannot be decoded; is the file whole?")
+        return _decoded(box, stream, [times[n]], path)[0]
 
 
 def first_frame(path: str | os.PathLike[str]) -> Image.Image:
@@ -275,31 +261,66 @@ def frames(path: str | os.PathLike[str], count: int) -> list[Image.Image]:
         VideoError: If `count` is not between 1 and the number of frames, or the file cannot be decoded.
     """
     path = Path(path)
-    with opened(path) as box:
-        stream = box.streams.video[0]
-        times = [start for start, _ in _shown(box, stream, path)]
-        wanted = {times[k] for k in _spread(len(times), count, path.name)}
-        box.seek(times[0], stream=stream)
-        found = [upright(decoded) for decoded in box.decode(stream) if decoded.pts in wanted]
-    if len(found) != count:
-        raise VideoError(f"{path.name} gave {len(found)} of {count} frames; is the file whole?")
-    return found
+    with opened(path) as (box, stream):
+        times = [start for start, _ in shown(box, stream, path)]
+        if not 1 <= count <= len(times):
+            raise VideoError(
+                f"{count} frames cannot be taken from {path.name}; it has {len(times)}: ask for 1 to {len(times)}."
+            )
+        return _decoded(box, stream, [times[n] for n in _spread(len(times), count)], path)
 
 
-def _spread(total: int, count: int, name: str) -> list[int]:
-    if not 1 <= count <= total:
-        raise VideoError(f"{count} frames cannot be taken from {name}; it has {total}: ask for 1 to {total}.")
+def _spread(total: int, count: int) -> list[int]:
+    """Return the numbers of `count` frames, evenly spaced from the first of `total` to the last."""
     return [round(k * (total - 1) / max(1, count - 1)) for k in range(count)]
+
+
+def _decoded(box: Any, stream: Any, times: Sequence[int], path: Path) -> list[Image.Image]:
+    """Return the pictures shown at these times, in order; only what lies between them is decoded."""
+    box.seek(times[0], stream=stream)
+    found: list[Image.Image] = []
+    for decoded in box.decode(stream):
+        if decoded.pts is not None and decoded.pts >= times[len(found)]:
+            found.append(upright(decoded))
+            if len(found) == len(times):
+                return found
+    raise VideoError(f"{path.name} gave {len(found)} of {len(times)} frames; is the file whole?")
 
 
 def upright(decoded: Any) -> Image.Image:
     """Return a decoded frame as the RGB picture that a player shows."""
     picture: Image.Image = decoded.to_image()
-    turn = decoded.rotation % 360
-    return picture.transpose(_TURNS[turn]) if turn in _TURNS else picture
+    return picture.rotate(decoded.rotation, expand=True) if decoded.rotation else picture
 
 
 # --- sheets -------------------------------------------------------------------------------------------------------
+
+
+def beside(pictures: Sequence[Image.Image], gap: int) -> Image.Image:
+    """Return pictures in a row on white, `gap` pixels between them, level at the top."""
+    width = sum(each.width + gap for each in pictures) - gap
+    row = Image.new("RGB", (width, max(each.height for each in pictures)), "white")
+    left = 0
+    for each in pictures:
+        row.paste(each, (left, 0))
+        left += each.width + gap
+    return row
+
+
+def below(pictures: Sequence[Image.Image], gap: int) -> Image.Image:
+    """Return pictures in a column on white, `gap` pixels between them, level at the left."""
+    height = sum(each.height + gap for each in pictures) - gap
+    column = Image.new("RGB", (max(each.width for each in pictures), height), "white")
+    top = 0
+    for each in pictures:
+        column.paste(each, (0, top))
+        top += each.height + gap
+    return column
+
+
+def in_rows(pictures: Sequence[Image.Image], columns: int, gap: int) -> Image.Image:
+    """Return pictures in rows, `columns` beside each other."""
+    return below([beside(pictures[k : k + columns], gap) for k in range(0, len(pictures), columns)], gap)
 
 
 def strip(path: str | os.PathLike[str], count: int = 6, height: int = 120) -> Image.Image:
@@ -311,12 +332,10 @@ def strip(path: str | os.PathLike[str], count: int = 6, height: int = 120) -> Im
         height: Height of the strip in pixels.
     """
     info = probe(path)
+    width = max(1, round(height * info.size.width / info.size.height))
     taken = frames(path, min(count, info.frames))
-    width, gap = max(1, round(height * info.size.width / info.size.height)), max(2, height // 40)
-    sheet = Image.new("RGB", (len(taken) * (width + gap) - gap, height), "white")
-    for k, picture in enumerate(taken):
-        sheet.paste(picture.resize((width, height), Image.Resampling.LANCZOS), (k * (width + gap), 0))
-    return sheet
+    small = [picture.resize((width, height), Image.Resampling.LANCZOS) for picture in taken]
+    return beside(small, max(2, height // 40))
 
 
 def contact_sheet(path: str | os.PathLike[str], columns: int = 4, rows: int = 2, width: int = 320) -> Image.Image:
@@ -329,35 +348,22 @@ def contact_sheet(path: str | os.PathLike[str], columns: int = 4, rows: int = 2,
         width: Width of one frame on the sheet, in pixels.
     """
     info = probe(path)
-    count = min(columns * rows, info.frames)
-    height, gap = max(1, round(width * info.size.height / info.size.width)), max(2, width // 60)
-    used = -(-count // columns)
-    sheet = Image.new("RGB", (columns * (width + gap) - gap, used * (height + gap) - gap), "white")
-    pen, font = ImageDraw.Draw(sheet, "RGBA"), ImageFont.load_default(size=max(9.0, width / 22))
-    numbers = _spread(info.frames, count, info.path.name)
-    for k, (number, picture) in enumerate(zip(numbers, frames(path, count), strict=True)):
-        left, top = k % columns * (width + gap), k // columns * (height + gap)
-        sheet.paste(picture.resize((width, height), Image.Resampling.LANCZOS), (left, top))
-        text = f"{number / info.fps:.2f} s"
+    count, height = min(columns * rows, info.frames), max(1, round(width * info.size.height / info.size.width))
+    font = ImageFont.load_default(size=max(9.0, width / 22))
+    small = []
+    for number, picture in zip(_spread(info.frames, count), frames(path, count), strict=True):
+        small.append(picture.resize((width, height), Image.Resampling.LANCZOS))
+        pen, text = ImageDraw.Draw(small[-1], "RGBA"), f"{number / info.fps:.2f} s"
         _, _, right, bottom = font.getbbox(text)
-        pen.rectangle((left, top + height - bottom - 5, left + right + 8, top + height - 1), fill=(0, 0, 0, 130))
-        pen.text((left + 4, top + height - bottom - 3), text, fill="white", font=font)
-    return sheet
+        pen.rectangle((0, height - bottom - 5, right + 8, height - 1), fill=(0, 0, 0, 130))
+        pen.text((4, height - bottom - 3), text, fill="white", font=font)
+    return in_rows(small, columns, max(2, width // 60))
 
 
-def poster(path: str | os.PathLike[str], width: int = 480, *, at: float = 0.0) -> bytes:
-    """Return one frame as a JPEG, not wider than `width` pixels.
-
-    Args:
-        path: The video.
-        width: Pixels at most.
-        at: Which frame, as a share of the length: 0 first, 1 last.
-    """
-    number = round(at * (probe(path).frames - 1)) if at else 0
-    picture = frame(path, number)
-    if picture.width > width:
-        height = max(1, round(picture.height * width / picture.width))
-        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+def poster(path: str | os.PathLike[str], width: int = 480) -> bytes:
+    """Return the first frame as a JPEG, not wider than `width` pixels."""
+    picture = frame(path, 0)
+    picture.thumbnail((width, picture.height), Image.Resampling.LANCZOS, reducing_gap=None)
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=82, optimize=True)
     return out.getvalue()
@@ -378,22 +384,13 @@ def sound(path: str | os.PathLike[str], rate: int, *, limit_s: float) -> NDArray
         VideoError: If there is no sound in it, or it cannot be decoded.
     """
     path, limit = Path(path), round(limit_s * rate)
-    parts: list[NDArray[np.float32]] = []
-    have = 0
-    try:
-        with av.open(str(path)) as box:
-            if not box.streams.audio:
-                raise VideoError(f"{path.name} has no sound; give a WAV or MP3.")
-            convert = av.AudioResampler(format="fltp", layout="mono", rate=rate)
-            for decoded in box.decode(box.streams.audio[0]):
-                for piece in convert.resample(decoded):
-                    parts.append(piece.to_ndarray().reshape(-1).astype(np.float32, copy=False))
-                    have += parts[-1].size
-                if have >= limit:
-                    break
-            else:
-                parts += [piece.to_ndarray().reshape(-1).astype(np.float32) for piece in convert.resample(None)]
-    except (OSError, av.error.FFmpegError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise VideoError(f"{path.name} cannot be read as sound: {reason}. Give a whole WAV or MP3.") from error
-    return np.concatenate(parts)[:limit] if parts else np.zeros(0, dtype=np.float32)
+    parts = [np.zeros(0, dtype=np.float32)]
+    with _readable(path, "sound", "give a whole WAV or MP3") as box:
+        if not box.streams.audio:
+            raise VideoError(f"{path.name} has no sound; give a WAV or MP3.")
+        convert = av.AudioResampler(format="fltp", layout="mono", rate=rate)
+        for decoded in chain(box.decode(box.streams.audio[0]), [None]):  # None: give what is still held back
+            parts += [piece.to_ndarray()[0] for piece in convert.resample(decoded)]
+            if sum(map(len, parts)) >= limit:
+                break
+    return np.concatenate(parts)[:limit]

@@ -11,7 +11,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,14 @@ from PIL import ImageColor
 from wan_nb.boxes import Box, Ratio, inner_box, outer_canvas
 from wan_nb.errors import GeometryError, VideoError
 from wan_nb.geometry import AnySize, Size
-from wan_nb.video import VideoInfo, atomic, opened, probe
+from wan_nb.video import VideoInfo, atomic, opened, probe, shown
 
 Progress = Callable[[float], None]
 """Called with the share done, 0 to 1, now and then; what it raises stops the work and leaves no file."""
 
 _LARGEST = 8192
+_GRACE_S = 1e-6
+_TOLD_EVERY = 5
 _ENCODER = {"preset": "veryfast", "crf": "18", "g": "30", "bf": "0", "x264-params": "mbtree=0"}
 """No B-frames: with them and a varying rate the header gives too short a length, and players stop there. No macroblock
 tree: x264's reads memory that it never wrote, in small frames, and the same work twice gave two results (measured)."""
@@ -71,22 +73,15 @@ def crop(
         box = inner_box(info.size, ratio=ratio, size=size, focus=focus, step=2)
     elif ratio is not None or size is not None:
         raise GeometryError("crop takes one of ratio=…, size=… and box=…; leave the others out.")
-    left, top, right, bottom = _checked(box, info.size)
-    inner = Size(right - left, bottom - top)
-    job = _Job(inner, (("crop", f"{inner.width}:{inner.height}:{left}:{top}"),)).scaled(scale_to)
-    if job.size == info.size and not job.scale:
-        return _copied(info, out, progress)
-    return _remake(info, Path(out), job, progress)
-
-
-def _checked(box: Box, size: Size) -> Box:
     left, top, right, bottom = box
-    if not (0 <= left < right <= size.width and 0 <= top < bottom <= size.height):
-        raise GeometryError(f"box={box} is not inside {size}; give left, top, right, bottom in pixels.")
+    if not (0 <= left < right <= info.size.width and 0 <= top < bottom <= info.size.height):
+        raise GeometryError(f"box={box} is not inside {info.size}; give left, top, right, bottom in pixels.")
     if any(edge % 2 for edge in box):
         even = tuple(edge // 2 * 2 for edge in box)
         raise GeometryError(f"box={box} has odd edges, which H.264 in 4:2:0 cannot cut at; {even} can be cut.")
-    return box
+    inner = Size(right - left, bottom - top)
+    cut = ("crop", f"{inner.width}:{inner.height}:{left}:{top}")
+    return _made(info, out, _Job(inner, (cut,), scale=_last_scaling(inner, scale_to)), progress)
 
 
 def pad(
@@ -121,19 +116,17 @@ def pad(
     outer, (left, top, _, _) = outer_canvas(info.size, ratio=ratio, size=size, step=2)
     if max(outer) > _LARGEST:
         raise GeometryError(f"a frame of {outer} is over {_LARGEST} px a side; give a ratio nearer to {info.size}.")
+    scale = _last_scaling(outer, scale_to)
     if fill == "blur":
-        job = _Job(outer, (), blurred=(left, top))
+        job = _Job(outer, blurred=(left, top), scale=scale)
     else:
         try:
             red, green, blue = ImageColor.getcolor(fill, "RGB")  # type: ignore[misc]
         except ValueError:
             raise VideoError(f"fill={fill!r} is no colour; give 'blur', 'black' or one like '#203040'.") from None
-        colour = f"0x{red:02x}{green:02x}{blue:02x}"
-        job = _Job(outer, (("pad", f"{outer.width}:{outer.height}:{left}:{top}:{colour}"),))
-    job = job.scaled(scale_to)
-    if job.size == info.size and not job.scale:
-        return _copied(info, out, progress)
-    return _remake(info, Path(out), job, progress)
+        around = ("pad", f"{outer.width}:{outer.height}:{left}:{top}:0x{red:02x}{green:02x}{blue:02x}")
+        job = _Job(outer, (around,), scale=scale)
+    return _made(info, out, job, progress)
 
 
 def trim(
@@ -164,7 +157,14 @@ def trim(
         raise VideoError(
             f"{start_s:g} to {end:g} s is no part of {info.path.name}; give two times from 0 to {info.duration_s:g} s."
         )
-    return _remake(info, Path(out), _Job(info.size, (), span=(start_s, math.inf if end_s is None else end_s)), progress)
+    with opened(path) as (source, stream):
+        times = [start * stream.time_base for start, _ in shown(source, stream, info.path)]
+    # a microsecond of grace: 0.2 s as a float is a little more than six thirtieths
+    until = math.inf if end_s is None else end_s
+    first = next((time for time in times if start_s <= time + _GRACE_S < until), None)
+    if first is None:
+        raise VideoError(f"no frame of {info.path.name} lies between {start_s:g} and {end:g} s; give a longer part.")
+    return _made(info, out, _Job(info.size, part=(first, until)), progress)
 
 
 # --- the work -----------------------------------------------------------------------------------------------------
@@ -176,89 +176,90 @@ class _Job:
 
     size: Size
     """Of the frame that is cut or padded."""
-    filters: tuple[tuple[str, str], ...]
+    filters: tuple[tuple[str, str], ...] = ()
     """Names and arguments, one after the other."""
     blurred: tuple[int, int] | None = None
     """Where the video stands before its own blurred picture."""
-    span: tuple[float, float] | None = None
-    """The part to keep: from, and up to but without, in seconds."""
+    part: tuple[Fraction, float] | None = None
+    """What to keep, in seconds: from the time of a frame, up to but without the end."""
     scale: Size | None = None
     """What the frame is scaled to in the end."""
 
-    def scaled(self, wanted: AnySize | None) -> _Job:
-        """Return the job with a last scaling, if one is wanted.
 
-        Raises:
-            GeometryError: If that would change the shape, or a side is odd.
-        """
-        if wanted is None or (size := Size.of(wanted)) == self.size:
-            return self
-        if size.ratio != self.size.ratio or size.width % 2 or size.height % 2:
-            raise GeometryError(f"{self.size} cannot be scaled to {size}; give even sides of the same ratio.")
-        return replace(self, scale=size)
+def _last_scaling(size: Size, wanted: AnySize | None) -> Size | None:
+    """Return what a frame is scaled to in the end, if that is another size.
+
+    Raises:
+        GeometryError: If that would change the shape, or a side is odd.
+    """
+    scale = size if wanted is None else Size.of(wanted)
+    if scale.ratio != size.ratio or (scale != size and (scale.width % 2 or scale.height % 2)):
+        raise GeometryError(f"{size} cannot be scaled to {scale}; give even sides of the same ratio.")
+    return None if scale == size else scale
 
 
-def _copied(info: VideoInfo, out: str | os.PathLike[str], progress: Progress | None) -> VideoInfo:
-    out = _target(info, Path(out))
+def _made(info: VideoInfo, out: str | os.PathLike[str], job: _Job, progress: Progress | None) -> VideoInfo:
+    """Make the result of a job, or a copy where it changes nothing."""
+    out = Path(out)
+    if out.resolve() == info.path.resolve():
+        raise VideoError(f"{out.name} would replace the video it is made from; give another name.")
     with atomic(out) as part:
-        shutil.copyfile(info.path, part)
+        if job.size == info.size and not job.scale and not job.part:
+            shutil.copyfile(info.path, part)
+        else:
+            _remake(info, part, job, progress)
     if progress:
         progress(1.0)
     return probe(out)
 
 
-def _target(info: VideoInfo, out: Path) -> Path:
-    if out.resolve() == info.path.resolve():
-        raise VideoError(f"{out.name} would replace the video it is made from; give another name.")
-    return out
-
-
-def _remake(info: VideoInfo, out: Path, job: _Job, progress: Progress | None) -> VideoInfo:
-    _target(info, out)
+def _remake(info: VideoInfo, part: Path, job: _Job, progress: Progress | None) -> None:
     if job.size.width % 2 or job.size.height % 2:
         raise GeometryError(f"{job.size} has an odd side, which H.264 in 4:2:0 cannot have; crop or pad it first.")
-    with atomic(out) as part, opened(info.path) as source:
+    with opened(info.path) as (source, stream):
         # the file counts time as finely as the pictures do, or a cut would be rounded to the millisecond
-        fine = str(source.streams.video[0].time_base.denominator)
+        fine = str(stream.time_base.denominator)
         options = {"movflags": "+faststart+use_metadata_tags", "movie_timescale": fine}
         with av.open(str(part), "w", format="mp4", options=options) as made:
             made.metadata.update({k: v for k, v in source.metadata.items() if k not in _CONTAINER_TAGS})
             _transfer(info, job, source, made, progress)
-    return probe(out)
 
 
 def _transfer(info: VideoInfo, job: _Job, source: Any, made: Any, progress: Progress | None) -> None:
+    """Encode the pictures anew and pass the sound on, both moved to the beginning of the part that is kept."""
     stream = source.streams.video[0]
     encoder = _encoder(made, stream, job.scale or job.size)
     sounds = {sound: made.add_stream_from_template(sound) for sound in source.streams.audio}
-    graph = _Graph(stream, info, job)
-    start_s, end_s = job.span or (0.0, math.inf)
-    shift, done = (None if job.span else 0), 0
-    held: list[Any] = []
+    graph = _graph(stream, info, job)
+    begin_s, end_s = job.part or (Fraction(0), math.inf)
+    shift, done = round(begin_s / stream.time_base), 0
+
+    def encode(frame: Any) -> None:
+        for finished in _through(graph, frame):
+            finished.pts -= shift
+            made.mux(encoder.encode(finished))
+
     for packet in source.demux(stream, *sounds):
-        if packet.stream is not stream:
-            if packet.dts is not None:
-                held.append(packet)
-        else:
+        if packet.stream is stream:
             for frame in packet.decode():
                 done += 1
-                if progress and done * 50 // info.frames > (done - 1) * 50 // info.frames:
+                if progress and done % _TOLD_EVERY == 0:
                     progress(min(1.0, done / info.frames))
-                # a microsecond of grace: 0.2 s as a float is a little more than six thirtieths
-                if not start_s <= float(frame.pts * stream.time_base) + 1e-6 < end_s:
-                    continue
-                shift = frame.pts if shift is None else shift
-                for finished in graph.through(frame):
-                    finished.pts -= shift
-                    made.mux(encoder.encode(finished))
-        if shift is not None:
-            _pass_on(held, sounds, made, shift * stream.time_base if job.span else None, end_s)
-    if shift is None:
-        raise VideoError(f"no frame of {info.path.name} lies between {start_s:g} and {end_s:g} s; give a longer part.")
-    for finished in graph.through(None):
-        finished.pts -= shift
-        made.mux(encoder.encode(finished))
+                time = frame.pts * stream.time_base
+                if not job.part or (begin_s <= time and time + _GRACE_S < end_s):
+                    encode(frame)
+        elif packet.dts is not None and (not job.part or _overlaps(packet, begin_s, end_s)):
+            by = round(begin_s / packet.time_base)
+            packet.pts, packet.dts = packet.pts - by, packet.dts - by
+            packet.stream = sounds[packet.stream]
+            made.mux(packet)
+    encode(None)
     made.mux(encoder.encode(None))
+
+
+def _overlaps(packet: Any, begin_s: Fraction, end_s: float) -> bool:
+    begin = packet.pts * packet.time_base
+    return bool(begin < end_s and begin + (packet.duration or 0) * packet.time_base > begin_s)
 
 
 def _encoder(made: Any, stream: Any, size: Size) -> Any:
@@ -271,66 +272,45 @@ def _encoder(made: Any, stream: Any, size: Size) -> Any:
     return encoder
 
 
-def _pass_on(held: list[Any], sounds: dict[Any, Any], made: Any, start_s: Fraction | None, end_s: float) -> None:
-    """Write the waiting sound packets that overlap the part; their bytes are never touched."""
-    for packet in held:
-        base = packet.time_base
-        if start_s is not None:
-            if (packet.pts + (packet.duration or 0)) * base <= start_s or packet.pts * base >= end_s:
-                continue
-            by = round(start_s / base)
-            packet.pts, packet.dts = packet.pts - by, packet.dts - by
-        packet.stream = sounds[packet.stream]
-        made.mux(packet)
-    held.clear()
+def _graph(stream: Any, info: VideoInfo, job: _Job) -> Any:
+    """Return the filters that a job needs: one frame in, none or some out."""
+    graph: Any = av.filter.Graph()
 
+    def nodes(*filters: tuple[str, str]) -> list[Any]:
+        return [graph.add(name, arguments) for name, arguments in filters]
 
-class _Graph:
-    """The filters that a job needs, one frame in, none or some out."""
-
-    def __init__(self, stream: Any, info: VideoInfo, job: _Job) -> None:
-        self._graph: Any = av.filter.Graph()
-        end = self._graph.add_buffer(template=stream)
-        for name, arguments in (*_UPRIGHT[info.rotation], ("format", "yuv420p"), *job.filters):
-            end = self._after(end, name, arguments)
-        if job.blurred:
-            end = self._before_itself(end, job.size, job.blurred)
-        if job.scale:
-            end = self._after(end, "scale", f"{job.scale.width}:{job.scale.height}:flags=lanczos")
-        end = self._after(end, "setsar", "1")
-        end.link_to(self._graph.add("buffersink"))
-        self._graph.configure()
-
-    def _after(self, end: Any, name: str, arguments: str) -> Any:
-        node = self._graph.add(name, arguments) if arguments else self._graph.add(name)
-        end.link_to(node)
-        return node
-
-    def _before_itself(self, end: Any, size: Size, at: tuple[int, int]) -> Any:
-        """Blur a small copy (which is quick), enlarge it to fill the frame, and lay the video over it."""
-        fork = self._after(end, "split", "2")
-        small = Size(max(8, size.width // 16 * 2), max(8, size.height // 16 * 2))
-        back = fork
-        for name, arguments in (
-            ("scale", f"{small.width}:{small.height}:force_original_aspect_ratio=increase:force_divisible_by=2"),
-            ("crop", f"{small.width}:{small.height}"),
-            ("gblur", f"sigma={max(2.0, min(small) / 9):.2f}"),
-            ("lutyuv", "y=val*0.8"),
-            ("scale", f"{size.width}:{size.height}:flags=bicubic"),
-            ("setsar", "1"),
-        ):
-            back = self._after(back, name, arguments)
-        over = self._graph.add("overlay", f"{at[0]}:{at[1]}:format=yuv420")
-        back.link_to(over, 0, 0)
+    upright = [graph.add_buffer(template=stream), *nodes(*_UPRIGHT[info.rotation], ("format", "yuv420p"), *job.filters)]
+    scale = [("scale", f"{job.scale.width}:{job.scale.height}:flags=lanczos")] if job.scale else []
+    finish = nodes(*scale, ("setsar", "1"), ("buffersink", ""))
+    if job.blurred:
+        fork, over = nodes(("split", "2"), ("overlay", "{}:{}:format=yuv420".format(*job.blurred)))
+        graph.link_nodes(*upright, fork, *nodes(*_behind(job.size)), over, *finish)
         fork.link_to(over, 1, 1)
-        return over
+    else:
+        graph.link_nodes(*upright, *finish)
+    graph.configure()
+    return graph
 
-    def through(self, frame: Any) -> Iterator[Any]:
-        self._graph.push(frame)
-        while True:
-            try:
-                finished = self._graph.pull()
-            except (av.error.BlockingIOError, av.error.EOFError):
-                return
-            finished.pict_type = 0  # the encoder chooses its own key frames
-            yield finished
+
+def _behind(size: Size) -> list[tuple[str, str]]:
+    """Return the filters that blur a small copy (which is quick) and enlarge it to fill the frame."""
+    small = Size(max(8, size.width // 16 * 2), max(8, size.height // 16 * 2))
+    return [
+        ("scale", f"{small.width}:{small.height}:force_original_aspect_ratio=increase:force_divisible_by=2"),
+        ("crop", f"{small.width}:{small.height}"),
+        ("gblur", f"sigma={max(2.0, min(small) / 9):.2f}"),
+        ("lutyuv", "y=val*0.8"),
+        ("scale", f"{size.width}:{size.height}:flags=bicubic"),
+        ("setsar", "1"),
+    ]
+
+
+def _through(graph: Any, frame: Any) -> Iterator[Any]:
+    graph.push(frame)
+    while True:
+        try:
+            finished = graph.pull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
+        finished.pict_type = 0  # the encoder chooses its own key frames
+        yield finished
