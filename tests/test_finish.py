@@ -11,8 +11,7 @@ import pytest
 
 import wan_nb as wan
 from wan_nb.errors import GeometryError, RequestError
-from wan_nb.geometry import Size, predict
-from wan_nb.sizes import lattice
+from wan_nb.geometry import Size, lattice, predict
 
 
 @pytest.fixture

@@ -16,9 +16,8 @@ from PIL import Image
 
 import wan_nb as wan
 from wan_nb.errors import ConfigError, GeometryError, MediaError
-from wan_nb.geometry import RULES, TIER_AREA, Size, predict
+from wan_nb.geometry import RULES, TIER_AREA, Size, lattice, predict
 from wan_nb.ratio import Choice, reach
-from wan_nb.sizes import lattice
 
 SHAPES = [Fraction(a, b) for a in range(1, 9) for b in range(1, 9) if gcd(a, b) == 1]
 """Every ratio of small integers from 1:8 to 8:1."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from wan_nb.geometry import Size as Size
     from wan_nb.geometry import compare_rules as compare_rules
     from wan_nb.geometry import drift as drift
+    from wan_nb.geometry import lattice as lattice
     from wan_nb.geometry import predict as predict
     from wan_nb.history import Runs as Runs
     from wan_nb.measures import Measures as Measures
@@ -63,7 +64,6 @@ if TYPE_CHECKING:
     from wan_nb.run import gather as gather
     from wan_nb.session import Session as Session
     from wan_nb.sharing import check_notebook as check_notebook
-    from wan_nb.sizes import lattice as lattice
     from wan_nb.widgets.explorer import explorer as explorer
 
 _HOMES = {
@@ -75,7 +75,7 @@ _HOMES = {
     "engine": ("allow_nested_loops",),
     "errors": ("WanError",),
     "exercises": ("check",),
-    "geometry": ("Size", "compare_rules", "drift", "predict"),
+    "geometry": ("Size", "compare_rules", "drift", "lattice", "predict"),
     "history": ("Runs",),
     "measures": ("Measures", "measure"),
     "media": ("Media", "load"),
@@ -90,7 +90,6 @@ _HOMES = {
     "run": ("Run", "gather"),
     "preview": ("Preview",),
     "session": ("Session",),
-    "sizes": ("lattice",),
     "widgets.explorer": ("explorer",),
     "sharing": ("check_notebook",),
 }

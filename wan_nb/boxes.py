@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from wan_nb.errors import GeometryError
-from wan_nb.geometry import AnySize, Size
+from wan_nb.geometry import AnySize, Size, colon
 
 Ratio = Fraction | float | str | tuple[int, int] | Size
 """Width over height: ``"3:4"``, ``"2.39:1"``, ``"1.85"``, ``Fraction(3, 4)``, 1.85, (3, 4) or a `Size`."""
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels; right and bottom are the first column and row outside."""
+
+Action = Literal["none", "crop", "pad"]
+
+EVEN = 2
+"""Videos in 4:2:0 are cut and padded at even pixels."""
 
 
 def read_ratio(value: Ratio) -> Fraction:
@@ -152,13 +158,73 @@ def fit_between(whole: Size, low: int, high: int) -> Size:
     return Size(new_short, new_long) if whole.width < whole.height else Size(new_long, new_short)
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One crop or pad, or none."""
+
+    action: Action
+    """What is done."""
+    before: Size
+    """Pixels that go in."""
+    after: Size
+    """Pixels that come out."""
+    box: Box
+    """Crop: what is kept, in the old picture. Pad: where the old picture lies in the new one."""
+
+    @classmethod
+    def of(
+        cls, action: Action, whole: Size, *, ratio: Ratio | None = None, size: Size | None = None, step: int = 1
+    ) -> Step:
+        """Return the step that gives a ratio or a size, in the middle.
+
+        Raises:
+            GeometryError: If whole pixels (or even ones) cannot give it.
+        """
+        if action == "pad":
+            after, box = outer_canvas(whole, ratio=ratio, size=size, step=step)
+        else:
+            box = inner_box(whole, ratio=ratio, size=size, step=step)
+            after = Size(box[2] - box[0], box[3] - box[1])
+        return cls("none" if after == whole else action, whole, after, box)
+
+    @property
+    def seen(self) -> Fraction:
+        """Share of the old area that is still there."""
+        return min(Fraction(self.after.area, self.before.area), Fraction(1))
+
+    @property
+    def filled(self) -> Fraction:
+        """Share of the new area that is not padding."""
+        return min(Fraction(self.before.area, self.after.area), Fraction(1))
+
+    @property
+    def loss(self) -> str:
+        """Share of the area that is lost or padding, in words."""
+        return f"{float(100 * (1 - self.seen * self.filled)):.2f} % {'lost' if self.action == 'crop' else 'padding'}"
+
+    def __str__(self) -> str:
+        if self.action == "none":
+            return "as it is"
+        return f"{self.action} to {self.after} at {self.box[:2]}, {self.loss}"
+
+
+def even(size: Size) -> Size:
+    """Return a size that a video can have.
+
+    Raises:
+        GeometryError: If a side is odd.
+    """
+    if size.width % EVEN or size.height % EVEN:
+        raise GeometryError(f"{size} has an odd side, which H.264 in 4:2:0 cannot have; make both even.")
+    return size
+
+
 def _asked_size(ratio: Ratio | None, size: AnySize | None, step: int) -> Size | None:
     if (ratio is None) == (size is None):
         raise GeometryError("give either ratio='3:4' or size='750x1000', not both and not neither.")
-    asked = None if size is None else Size.of(size)
-    if asked and (asked.width % step or asked.height % step):
-        raise GeometryError(f"{asked} has an odd side, which H.264 in 4:2:0 cannot have; make both even.")
-    return asked
+    if size is None:
+        return None
+    return even(Size.of(size)) if step == EVEN else Size.of(size)
 
 
 def _unit(ratio: Ratio | None, step: int) -> tuple[int, int, Fraction]:
@@ -176,6 +242,6 @@ def _not_exact(shape: Fraction, whole: Size, step: int) -> NoReturn:
     advice = "give a ratio nearer to the picture's own, or a larger picture"
     if near:
         best = min(near, key=lambda ratio: abs(ratio - shape))
-        advice = f"the nearest simple one is {best.numerator}:{best.denominator}"
+        advice = f"the nearest simple one is {colon(best)}"
     pixels = "whole pixels" if step == 1 else f"multiples of {step} pixels"
-    raise GeometryError(f"ratio {shape.numerator}:{shape.denominator} is not exact in {pixels} at {whole}; {advice}.")
+    raise GeometryError(f"ratio {colon(shape)} is not exact in {pixels} at {whole}; {advice}.")

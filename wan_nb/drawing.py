@@ -11,13 +11,12 @@ import html
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from wan_nb.boxes import Box, inner_box
+from wan_nb.boxes import Box, Step, inner_box
 from wan_nb.errors import GeometryError
-from wan_nb.geometry import Drift, Size
+from wan_nb.geometry import Size, colon, drift
 
 if TYPE_CHECKING:
-    from wan_nb.ratio import Reach
-    from wan_nb.ways import Choice, Step
+    from wan_nb.ratio import Choice, Reach
 
 _PANEL, _HIGH, _GAP, _HEAD, _FOOT = 230, 190, 26, 24, 40
 _INK, _FILL, _LOST, _WANTED = "#767676", "#5b9bd5", "#d24a4a", "#d98200"
@@ -26,8 +25,7 @@ _INK, _FILL, _LOST, _WANTED = "#767676", "#5b9bd5", "#d24a4a", "#d98200"
 def svg(answer: Reach, choice: Choice | None = None) -> str:
     """Return the drawing of a way, the best one where none is named."""
     choice = choice or answer.best
-    shape = f"{answer.wanted.numerator}:{answer.wanted.denominator}"
-    off = Drift(answer.wanted, choice.output)
+    shape, off = colon(answer.wanted), drift(answer.wanted, choice.output)
     told = f"{off.percent:+.2f} % off {shape} (dashed)" if off.pixels else f"exactly {shape}"
     panels = (
         _step("your picture", choice.input),
@@ -105,11 +103,9 @@ def _step(title: str, step: Step, otherwise: str = "nothing is done to it") -> s
     pattern = "pad" if step.action == "pad" else "lost"
     shapes = _frame(outer, (0, 0, *outer), f'fill="url(#{pattern})" stroke="{colour}"')
     shapes += _frame(outer, step.box, f'fill="{_FILL}" stroke="{_INK}"')
-    said = otherwise
-    if step.action != "none":
-        said = f"{step.action}: {step.loss_percent:.2f} % {'lost' if step.action == 'crop' else 'padding'}"
-    sizes = f"{step.before} → {step.after}" if step.action != "none" else str(step.after)
-    return _panel(title, shapes, sizes, said)
+    if step.action == "none":
+        return _panel(title, shapes, str(step.after), otherwise)
+    return _panel(title, shapes, f"{step.before} → {step.after}", f"{step.action}: {step.loss}")
 
 
 def _output(output: Size, told: str, answer: Reach) -> str:

@@ -1,4 +1,4 @@
-"""Sizes: which output a picture and a tier give, in integers only.
+"""Sizes: which output a picture and a tier give, and every size that a tier can give, in integers only.
 
 The service takes the shape of the first frame and the pixel count of the tier. How it rounds is a *rule*; which rule
 a model documents and which was measured stands in the catalogue. A prediction is an estimate: the size that counts is
@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
+from itertools import pairwise
 
 from wan_nb import tables
 from wan_nb.errors import GeometryError
@@ -83,6 +85,11 @@ class Size:
         """The vendor's spelling, ``width*height``."""
         return f"{self.width}*{self.height}"
 
+    @property
+    def typed(self) -> str:
+        """As one types it, ``widthxheight``."""
+        return f"{self.width}x{self.height}"
+
     def turned(self) -> Size:
         """The same size lying on its other side."""
         return Size(self.height, self.width)
@@ -121,21 +128,21 @@ class Rule:
     fills: bool = False
     """Whether one side is rounded, the other fills the area, both ways, and the one closer in shape is taken."""
 
-    def size(self, source: Size, area: int) -> Size:
-        """Return what comes out of a picture at a pixel count, in integers."""
+    def size(self, shape: Fraction, area: int) -> Size:
+        """Return what comes out of a picture of a shape at a pixel count."""
         if not self.fills:
-            return self.floored(source, area)
-        by_width, by_height = self.filled(source, area)
-        return by_width if stretch(source, by_width) < stretch(source, by_height) else by_height
+            return self.floored(shape, area)
+        by_width, by_height = self.filled(shape, area)
+        return by_width if stretch(shape, by_width.ratio) < stretch(shape, by_height.ratio) else by_height
 
-    def floored(self, source: Size, area: int) -> Size:
+    def floored(self, shape: Fraction, area: int) -> Size:
         """Return the size whose sides are each rounded alone."""
-        width, height = source
+        width, height = shape.as_integer_ratio()
         return Size(self._side(area * width, height), self._side(area * height, width))
 
-    def filled(self, source: Size, area: int) -> tuple[Size, Size]:
+    def filled(self, shape: Fraction, area: int) -> tuple[Size, Size]:
         """Return the two sizes that keep one of the rounded sides and fill the area with the other."""
-        step, (width, height) = self.step, self.floored(source, area)
+        step, (width, height) = self.step, self.floored(shape, area)
         by_width = Size(width, max(step, area // width // step * step))
         return by_width, Size(max(step, area // height // step * step), height)
 
@@ -196,7 +203,7 @@ def predict(source: AnySize, tier: str, rule: str = DOCUMENTED_RULE) -> Size:
         >>> print(predict((2400, 1600), "1080P", rule="even"))
         1764×1176
     """
-    return get_rule(rule).size(Size.of(source), tier_area(tier))
+    return get_rule(rule).size(Size.of(source).ratio, tier_area(tier))
 
 
 def get_rule(name: str) -> Rule:
@@ -210,10 +217,14 @@ def get_rule(name: str) -> Rule:
     return RULES[name]
 
 
-def stretch(source: Size, output: Size) -> Fraction:
+def stretch(one: Fraction, other: Fraction) -> Fraction:
     """How far apart two shapes are: the larger ratio over the smaller; 1 means equal."""
-    quotient = source.ratio / output.ratio
-    return max(quotient, 1 / quotient)
+    return max(one / other, other / one)
+
+
+def colon(shape: Fraction) -> str:
+    """Return a shape as people write it, ``3:4``."""
+    return f"{shape.numerator}:{shape.denominator}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,8 +292,7 @@ class Predictions(dict[str, Size]):
         whole = tier_area(self.tier)
         rows: list[tuple[str, ...]] = [
             (name, str(size), f"{size.area:,}", f"{100 * size.area / whole - 100:+.2f} %",
-             f"{size.ratio.numerator}:{size.ratio.denominator} = {float(size.ratio):.4f}",
-             str(drift(self.source, size)), RULES[name].source)
+             f"{colon(size.ratio)} = {float(size.ratio):.4f}", str(drift(self.source, size)), RULES[name].source)
             for name, size in self.items()
         ]  # fmt: skip
         return ("rule", "size", "pixels", "of the tier", "ratio", "drift", "who uses it"), rows
@@ -311,3 +321,66 @@ def compare_rules(source: AnySize, tier: str) -> Predictions:
         832×1104
     """
     return Predictions(Size.of(source), tier)
+
+
+WIDEST = 8
+"""Longer over shorter side up to which sizes are listed: the widest input that a document names (S001)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """A size that comes out of some picture, and out of which."""
+
+    size: Size
+    """The output."""
+    low: Fraction
+    """Narrowest shape of an input that gives it (whether just this one does, says `predict`)."""
+    high: Fraction
+    """Widest shape of an input that gives it (likewise)."""
+
+    @property
+    def keeps_shape(self) -> bool:
+        """Whether an input of the output's own shape gives it: then nothing is stretched, however often it is made."""
+        return self.low <= self.size.ratio <= self.high
+
+
+@lru_cache(maxsize=32)
+def lattice(tier: str, rule: str = DOCUMENTED_RULE) -> tuple[Reachable, ...]:
+    """Return every size that a rule gives at a tier, for inputs from 1:8 to 8:1, narrow to wide.
+
+    Args:
+        tier: ``"480P"``, ``"720P"`` or ``"1080P"``.
+        rule: A name in `RULES`.
+
+    Raises:
+        GeometryError: If the tier or rule does not exist.
+
+    Example:
+        >>> sizes = lattice("720P")
+        >>> len(sizes), str(sizes[0].size), Size(816, 1088) in {each.size for each in sizes}
+        (297, '336×2704', False)
+    """
+    area, chosen = tier_area(tier), get_rule(rule)
+    found: list[Reachable] = []
+    for low, high in pairwise(_marks(area, chosen)):
+        for shape, end in ((low, low), ((low + high) / 2, high)):
+            size = chosen.size(shape, area)
+            start = found.pop().low if found and found[-1].size == size else low
+            found.append(Reachable(size, start, end))
+    return tuple(found)
+
+
+def _marks(area: int, rule: Rule) -> list[Fraction]:
+    """Return the shapes at which the output may change, in order: between two of them it is the same."""
+    narrow, wide = Fraction(1, WIDEST), Fraction(WIDEST)
+    marks = {narrow, wide}
+    for times in range(1, math.isqrt(area * WIDEST) // rule.step + 2):
+        at = Fraction((2 * rule.step * times - rule.early) ** 2, 4 * area)  # the square of a side's threshold
+        marks |= {each for each in (at, 1 / at) if narrow < each < wide}
+    if rule.fills:
+        for low, high in pairwise(sorted(marks)):
+            one, other = rule.filled((low + high) / 2, area)
+            square = one.ratio * other.ratio  # equally far from both: a root, here to twelve digits
+            turn = Fraction(math.isqrt(square.numerator * 10**24 // square.denominator), 10**12)
+            marks |= {turn} if low < turn < high else set()
+    return sorted(marks)

@@ -18,8 +18,18 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from PIL import Image
 
 from wan_nb.boxes import Ratio, read_ratio
-from wan_nb.geometry import DOCUMENTED_RULE, RULES, TIER_AREA, AnySize, Size, predict, tier_area
-from wan_nb.sizes import lattice
+from wan_nb.geometry import (
+    DOCUMENTED_RULE,
+    RULES,
+    TIER_AREA,
+    AnySize,
+    Size,
+    colon,
+    get_rule,
+    lattice,
+    predict,
+    tier_area,
+)
 
 if TYPE_CHECKING:
     from wan_nb.measures import Measured
@@ -94,10 +104,10 @@ def plot_rules(
     figure, panels = _panels(len(rules), width=9.0, height=1.35)
     for axes, rule, colour in zip(panels, rules, _COLOURS * len(rules), strict=False):
         _draw_teeth(axes, tier, rule, low, high, colour)
-        size = predict((shape.numerator, shape.denominator), tier, rule)
+        size = get_rule(rule).size(shape, tier_area(tier))
         at, drift = float(shape), float(100 * (size.ratio / shape - 1))
         axes.plot([at], [drift], "o", color=colour, markersize=7, markeredgecolor="white", zorder=4)
-        axes.set_title(f"{rule}: {shape.numerator}:{shape.denominator} gives {size}, {drift:+.2f} %", loc="left",
+        axes.set_title(f"{rule}: {colon(shape)} gives {size}, {drift:+.2f} %", loc="left",
                        fontsize=10)  # fmt: skip
         axes.axvline(at, color=_SOFT, linewidth=0.8, linestyle=":")
     _name_shapes(panels[-1], low, high)

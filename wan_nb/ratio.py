@@ -24,13 +24,82 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from wan_nb import drawing, tables
-from wan_nb.boxes import Ratio, read_ratio
+from wan_nb.boxes import EVEN, Action, Ratio, Step, even, read_ratio
 from wan_nb.catalog import MODELS, ModelSpec
 from wan_nb.errors import GeometryError, MediaError
-from wan_nb.geometry import DOCUMENTED_RULE, Drift, Size, get_rule, predict, tier_area
+from wan_nb.geometry import (
+    DOCUMENTED_RULE,
+    RULES,
+    Drift,
+    Reachable,
+    Size,
+    colon,
+    drift,
+    get_rule,
+    lattice,
+    predict,
+    stretch,
+    tier_area,
+)
 from wan_nb.media import load
-from wan_nb.sizes import Reachable, lattice
-from wan_nb.ways import EVEN, Action, Choice, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One way to the exact shape: what to do to the picture, what comes out, what to do to the video."""
+
+    input: Step
+    """What is done to the picture before it is sent."""
+    output: Size
+    """What the rule says will come out."""
+    finish: Step
+    """What is done to the video."""
+    tier: str
+    """Resolution tier."""
+
+    @property
+    def seen(self) -> Fraction:
+        """Share of the picture that is still seen."""
+        return self.input.seen * self.finish.seen
+
+    @property
+    def filled(self) -> Fraction:
+        """Share of the finished video that is the picture."""
+        return self.input.filled * self.finish.filled
+
+    @property
+    def used(self) -> Fraction:
+        """Share of the tier's pixels that show the picture in the end; those beyond the tier's do not count."""
+        paid = min(Fraction(self.output.area, tier_area(self.tier)), Fraction(1))
+        return paid * self.input.filled * self.finish.seen
+
+    @property
+    def kept(self) -> Fraction:
+        """What the aim makes most: seen × used × filled × shape."""
+        return self.seen * self.used * self.filled / stretch(self.input.after.ratio, self.output.ratio)
+
+    @property
+    def loss_percent(self) -> float:
+        """What the aim makes least: 1 - kept."""
+        return float(100 * (1 - self.kept))
+
+    @property
+    def stretched(self) -> Drift:
+        """How far the service changes the shape of the picture it gets."""
+        return drift(self.input.after, self.output)
+
+    @property
+    def rank(self) -> tuple[Fraction, Fraction, int]:
+        """Least loss first; equal ones by how little is stretched, then by size."""
+        return 1 - self.kept, stretch(self.input.after.ratio, self.output.ratio), -self.finish.after.area
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules that predict this output: the more, the safer the way."""
+        return tuple(name for name in RULES if predict(self.input.after, self.tier, name) == self.output)
+
+    def __str__(self) -> str:
+        return f"picture: {self.input}\ncomes out: {self.output}\nvideo: {self.finish}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +134,7 @@ class Reach:
     @property
     def text(self) -> str:
         """The question and the plain answer, in a line; and where files of this model were measured otherwise."""
-        shape = f"{self.wanted.numerator}:{self.wanted.denominator}"
-        drifted = Drift(self.wanted, self.plain)
+        shape, drifted = colon(self.wanted), drift(self.wanted, self.plain)
         told = f"that is {drifted} off {shape}" if drifted.pixels else f"exactly {shape}"
         model = f"{self.model}, " if self.model else ""
         said = f"{shape} from {self.source} ({model}{self.tier}, rule {self.rule}): {self.plain} comes out, {told}."
@@ -87,11 +155,11 @@ class Reach:
         choice = choice or self.best
         lines = []
         if choice.input.action != "none":
-            lines.append(f"picture = wan.{choice.input.action}(picture, size='{_plain(choice.input.after)}')")
-        scale = f", scale_to='{_plain(self.exact)}'" if self.exact and self.exact != choice.finish.after else ""
+            lines.append(f"picture = wan.{choice.input.action}(picture, size='{choice.input.after.typed}')")
+        scale = f", scale_to='{self.exact.typed}'" if self.exact and self.exact != choice.finish.after else ""
         if choice.finish.action != "none" or scale:
             action = "pad" if choice.finish.action == "pad" else "crop"
-            lines.append(f"video = video.{action}(size='{_plain(choice.finish.after)}'{scale})")
+            lines.append(f"video = video.{action}(size='{choice.finish.after.typed}'{scale})")
         return "\n".join(lines) or "# nothing to do"
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -158,20 +226,14 @@ def reach(
         video: crop to 828×1104 at (2, 0), 0.48 % lost
     """
     spec = MODELS[model] if model else None
-    whole = _measured(source)
-    shape = read_ratio(wanted)
+    whole, shape = _measured(source), read_ratio(wanted)
     tier = tier or (spec.default_tier if spec else "720P")
     rule = rule or (spec.rule if spec else DOCUMENTED_RULE)
-    search = _Search(whole, shape, tier, rule, _bounds(spec))
+    search = _Search(whole, shape, tier, rule, spec)
     choices = sorted(set(search.choices(("crop", "pad") if padding else ("crop",))), key=lambda each: each.rank)
     if not choices:
-        Step.of("crop", predict(whole, tier, rule), ratio=shape, step=EVEN)  # says why, and what is near
-        raise GeometryError(f"{shape.numerator}:{shape.denominator} cannot come out of {whole}; give a larger picture.")
+        Step.of("crop", predict(whole, tier, rule), ratio=shape, step=EVEN)  # raises: says why, and what is near
     return Reach(shape, whole, tier, rule, tuple(choices), _asked_size(wanted), spec.id if spec else "")
-
-
-def _plain(size: Size) -> str:
-    return f"{size.width}x{size.height}"
 
 
 def _asked_size(wanted: Ratio) -> Size | None:
@@ -182,11 +244,7 @@ def _asked_size(wanted: Ratio) -> Size | None:
         size = Size.of(wanted)  # type: ignore[arg-type]
     except GeometryError:
         return None
-    if max(size) < 240:
-        return None
-    if size.width % EVEN or size.height % EVEN:
-        raise GeometryError(f"{size} has an odd side, which H.264 in 4:2:0 cannot have; make both even.")
-    return size
+    return even(size) if max(size) >= 240 else None
 
 
 def _measured(source: object) -> Size:
@@ -201,26 +259,19 @@ def _measured(source: object) -> Size:
     return media.size
 
 
-def _bounds(spec: ModelSpec | None) -> tuple[float, float, float]:
-    """Return the least and greatest side of an input, and its widest shape, by the widest text there is."""
-    if spec is None:
-        return 1, math.inf, math.inf
-    return *spec.image.side.outer, spec.image.max_ratio or math.inf
-
-
 class _Search:
     """Looks for the best way of each kind among all sizes that can come out."""
 
-    def __init__(self, source: Size, shape: Fraction, tier: str, rule: str, bounds: tuple[float, float, float]) -> None:
-        self.source, self.shape, self.tier, self.bounds = source, shape, tier, bounds
+    def __init__(self, source: Size, shape: Fraction, tier: str, rule: str, spec: ModelSpec | None) -> None:
+        self.source, self.shape, self.tier, self.spec = source, shape, tier, spec
         self.area, self.rule = tier_area(tier), get_rule(rule)
         self.sizes = lattice(tier, rule)
 
     def choices(self, actions: tuple[Action, ...]) -> Iterator[Choice]:
         """Yield what leaves the picture as it is, and the best of each of the four kinds."""
-        plain = Step("none", self.source, self.source, (0, 0, *self.source))
+        plain = Step.of("crop", self.source, size=self.source)
         for finish in actions:
-            if found := self._finished(plain, self.rule.size(self.source, self.area), finish):
+            if found := self._finished(plain, self.rule.size(self.source.ratio, self.area), finish):
                 yield found
             for action in actions:
                 if best := self._best(action, finish):
@@ -254,40 +305,38 @@ class _Search:
 
     def _input(self, action: Action, each: Reachable) -> Step | None:
         """Return the best crop or pad of the picture after which this size comes out: the first that fits."""
-        low, high, widest = self.bounds
-        for size in self._outwards(each) if action == "pad" else self._inwards(each):
-            if self.rule.size(size, self.area) == each.size:
-                bounded = low <= min(size) and max(size) <= high and max(size) <= widest * min(size)
-                return Step.of(action, self.source, size=size) if bounded or size == self.source else None
+        for size in self._boxes(action, each):
+            if self.rule.size(size.ratio, self.area) == each.size:
+                return Step.of(action, self.source, size=size) if size == self.source or self._is_taken(size) else None
         return None
 
-    def _inwards(self, each: Reachable) -> Iterator[Size]:
-        """Yield the boxes that can be best, best first, walking along the side that need not be cut.
+    def _is_taken(self, size: Size) -> bool:
+        """Whether the model takes such a picture, by the widest text there is."""
+        if self.spec is None:
+            return True
+        (low, high), widest = self.spec.image.side.outer, self.spec.image.max_ratio or math.inf
+        return low <= min(size) and max(size) <= min(high, widest * min(size))
 
-        A column less loses as much as it saves in stretching, until the box has the output's own shape: equal losses,
-        so the one that stretches least comes first.
+    def _boxes(self, action: Action, each: Reachable) -> Iterator[Size]:
+        """Yield the crops or canvases of the picture that can be best, best first.
+
+        A crop walks along the side that need not be cut: a column less loses as much as it saves in stretching, until
+        the box has the output's own shape; of equal losses the one that stretches least comes first. A canvas is the
+        better the smaller it is; it grows up to twice the side.
         """
         yield self.source
-        long, short, limit, own, turned = self._lying(each)
-        for high in range(short, 0, -1):
-            near, most = math.ceil(own * high), math.floor(limit * high)
-            for wide in (near, near + 1, most, most - 1):  # the ends of the range may lie outside it
-                if 0 < wide <= long:
-                    yield Size(high, wide) if turned else Size(wide, high)
-
-    def _outwards(self, each: Reachable) -> Iterator[Size]:
-        """Yield the canvases that can be best, smallest first, up to twice the side."""
-        yield self.source
-        long, short, limit, _, turned = self._lying(each)
-        for wide in range(long, 2 * long + 1):
-            high = max(short, math.ceil(wide / limit))
-            for each_high in (high, high + 1):
-                yield Size(each_high, wide) if turned else Size(wide, each_high)
-
-    def _lying(self, each: Reachable) -> tuple[int, int, Fraction, Fraction, bool]:
-        """Turn it so that the side that is too long lies: that side, the other, the longest and best shape, turned?"""
-        wide, high = self.source
-        own = min(max(each.size.ratio, each.low), each.high)
-        if self.source.ratio >= each.high:
-            return wide, high, each.high, own, False
-        return high, wide, 1 / each.low, 1 / own, True
+        (wide, high), own, limit = self.source, min(max(each.size.ratio, each.low), each.high), each.high
+        turned = self.source.ratio < each.high
+        if turned:  # the side that is too long lies
+            wide, high, own, limit = high, wide, 1 / own, 1 / each.low
+        if action == "crop":
+            for y in range(high, 0, -1):
+                near, most = math.ceil(own * y), math.floor(limit * y)
+                for x in (near, near + 1, most, most - 1):  # the ends of the range may lie outside it
+                    if 0 < x <= wide:
+                        yield Size(y, x) if turned else Size(x, y)
+        else:
+            for x in range(wide, 2 * wide + 1):
+                least = max(high, math.ceil(x / limit))
+                for y in (least, least + 1):
+                    yield Size(y, x) if turned else Size(x, y)

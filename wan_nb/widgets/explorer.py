@@ -82,7 +82,7 @@ def _size_text(source: object) -> str:
     except GeometryError:
         measured = load(source)
         size = measured.size or Size.of(source)  # type: ignore[arg-type]
-    return f"{size.width}x{size.height}"
+    return size.typed
 
 
 class Explorer(W.VBox):  # type: ignore[misc]
