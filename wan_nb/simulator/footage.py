@@ -12,9 +12,10 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,34 +26,29 @@ from PIL import Image, ImageChops, ImageOps
 
 from wan_nb import video
 from wan_nb.errors import VideoError
-from wan_nb.simulator.lettering import Mark, mark, stand_in
-from wan_nb.simulator.soundtrack import RATE, Track, samples
+from wan_nb.simulator.lettering import Mark, Planes, mark, stand_in
 
 __all__ = ["Shot", "render", "stand_in"]
 
-_ENCODER = {"preset": "superfast", "crf": "26", "x264-params": "mbtree=0"}
+_FPS = 30
+_SAMPLES_PER_S = 44_100
+_ENCODER = {"preset": "superfast", "crf": "26", "x264-params": "mbtree=0", "g": str(_FPS)}
 """Superfast: a quarter less work than veryfast, files a fifth larger (measured). No macroblock tree: x264's reads
 memory that it never wrote, in small frames, and equal shots differed (measured)."""
+_CONTAINER = {"movflags": "+faststart+use_metadata_tags", "max_interleave_delta": "0"}
+"""The sound is muxed as a whole before the pictures: the muxer keeps it until theirs come, however long that takes."""
 _BT601 = 5
 _SMPTE170M = 6
 _LIMITED = 1
 _SPARE = 1.3
 """The picture is kept this much larger than the frame, where it has the pixels, so that a zoom stays sharp."""
 
-Planes = list[Image.Image]
-"""Y at full size, U and V at half."""
-Buffer = NDArray[np.uint8]
 Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """What a rendered video shows.
-
-    Example:
-        >>> Shot((208, 120), 2, stand_in("a cat", (640, 360))).frames
-        60
-    """
+    """What a rendered video shows, at 30 frames a second."""
 
     size: tuple[int, int]
     """Width and height in pixels, both even."""
@@ -76,24 +72,6 @@ class Shot:
     """"AI Generated" at the bottom right."""
     shots: int = 1
     """Camera positions with hard cuts between them, at least 1."""
-    fps: int = 30
-    """Frames a second."""
-
-    def __post_init__(self) -> None:
-        width, height = self.size
-        if width < 16 or height < 16 or width % 2 or height % 2:
-            raise VideoError(f"size {width}×{height} cannot be rendered; both sides are even and at least 16.")
-        if self.seconds < 1 or self.shots < 1 or self.fps < 1:
-            raise VideoError(
-                f"seconds={self.seconds}, shots={self.shots}, fps={self.fps} cannot be rendered; each is at least 1."
-            )
-        if self.first is None and self.clip is None:
-            raise VideoError("a shot needs a first picture or a clip; give first=… or clip=….")
-
-    @property
-    def frames(self) -> int:
-        """How many frames it has."""
-        return self.seconds * self.fps
 
 
 def render(shot: Shot, target: Path) -> None:
@@ -110,47 +88,63 @@ def render(shot: Shot, target: Path) -> None:
 
 
 def _write(shot: Shot, part: Path) -> None:
-    options = {"movflags": "+faststart+use_metadata_tags"}
-    with av.open(str(part), "w", format="mp4", options=options) as out, ThreadPoolExecutor(2) as pool:
-        out.metadata["AIGC"] = _label(shot)
-        stream: Any = out.add_stream("libx264", rate=shot.fps, options={**_ENCODER, "g": str(shot.fps)})
+    with av.open(str(part), "w", format="mp4", options=_CONTAINER) as out, ThreadPoolExecutor(2) as pool:
+        # the machine-readable mark of generated content that the service's own files carry (FACTS §1.1)
+        label = {"Label": "1", "ContentProducer": "wan_nb simulator", "ProduceID": shot.caption}
+        out.metadata["AIGC"] = json.dumps(label)
+        stream: Any = out.add_stream("libx264", rate=_FPS, options=_ENCODER)
         stream.width, stream.height = shot.size
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
         context.color_range = _LIMITED
         context.colorspace = context.color_primaries = context.color_trc = _SMPTE170M
-        sound = Track(out, _samples(shot)) if shot.sound or shot.audio is not None else None
-        for number, flat in enumerate(_drawn(shot, pool)):
-            width, height = shot.size
-            frame = av.VideoFrame.from_ndarray(flat.reshape(height * 3 // 2, width), format="yuv420p")
-            frame.colorspace, frame.color_range = _SMPTE170M, _LIMITED
-            frame.pts, frame.time_base = number, Fraction(1, shot.fps)
+        if shot.sound or shot.audio is not None:
+            track: Any = out.add_stream("aac", rate=_SAMPLES_PER_S, layout="mono")
+            sound = av.AudioFrame.from_ndarray(_sound(shot)[None, :], format="fltp", layout="mono")
+            sound.sample_rate, sound.pts, sound.time_base = _SAMPLES_PER_S, 0, Fraction(1, _SAMPLES_PER_S)
+            out.mux([*track.encode(sound), *track.encode(None)])
+        for number, frame in enumerate(_drawn(shot, pool)):
+            frame.pts, frame.time_base = number, Fraction(1, _FPS)
             out.mux(stream.encode(frame))
-            if sound:
-                sound.write_until(RATE * (number + 1) // shot.fps)
         out.mux(stream.encode(None))
-        if sound:
-            sound.finish()
 
 
-def _samples(shot: Shot) -> NDArray[np.float32]:
-    """The given sound, or that of a clip and then a chord."""
-    given = shot.audio or (shot.clip if shot.clip is not None and video.probe(shot.clip).has_audio else None)
-    return samples(shot.seconds, given, None if shot.audio else shot.look)
+# --- sound ------------------------------------------------------------------------------------------------------------
 
 
-def _label(shot: Shot) -> str:
-    """The machine-readable mark of generated content that the service's own files carry (FACTS §1.1)."""
-    return json.dumps({"Label": "1", "ContentProducer": "wan_nb simulator", "ProduceID": shot.caption})
+def _sound(shot: Shot) -> NDArray[np.float32]:
+    """Mono samples of the video's length: the given sound and then silence, or that of a clip and then a chord."""
+    total = _SAMPLES_PER_S * shot.seconds
+    made = _chord(shot.look, total) if shot.audio is None else np.zeros(total, dtype=np.float32)
+    given = shot.clip if shot.audio is None and shot.clip and video.probe(shot.clip).has_audio else shot.audio
+    if given is not None:
+        heard = video.sound(given, _SAMPLES_PER_S, limit_s=shot.seconds)
+        made[: heard.size] = heard
+    return made
 
 
-# --- pictures -----------------------------------------------------------------------------------------------------
+def _chord(look: int, total: int) -> NDArray[np.float32]:
+    """A soft chord that swells and fades; the look chooses its root."""
+    t = np.arange(total, dtype=np.float32) / _SAMPLES_PER_S
+    root = 130.81 * 2 ** ((look % 12) / 12)
+    wave = np.zeros(total, dtype=np.float32)
+    for step, gain in ((0, 1.0), (7, 0.6), (12, 0.5), (16, 0.4)):
+        tone = 2 * np.pi * root * 2 ** (step / 12)
+        wave += gain * np.sin(tone * t) * (1 + 0.25 * np.sin(2 * np.pi * (0.2 + step / 60) * t))
+    edge = min(_SAMPLES_PER_S // 2, total // 2)
+    ramp = np.linspace(0, 1, edge, dtype=np.float32) ** 2
+    wave[:edge] *= ramp
+    wave[total - edge :] *= ramp[::-1]
+    return (0.05 * wave).astype(np.float32)
 
 
-def _drawn(shot: Shot, pool: ThreadPoolExecutor) -> Iterator[Buffer]:
+# --- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def _drawn(shot: Shot, pool: ThreadPoolExecutor) -> Iterator[av.VideoFrame]:
     """Yield the finished frames in order; two threads draw ahead, by four frames at most."""
     marks = _marks(shot)
-    ahead: deque[Future[Buffer]] = deque()
+    ahead: deque[Future[av.VideoFrame]] = deque()
     for draw in _plan(shot):
         ahead.append(pool.submit(_finished, draw, marks))
         if len(ahead) >= 4:
@@ -159,41 +153,32 @@ def _drawn(shot: Shot, pool: ThreadPoolExecutor) -> Iterator[Buffer]:
         yield ahead.popleft().result()
 
 
-def _finished(draw: Callable[[], Planes], marks: tuple[Mark, ...]) -> Buffer:
-    planes = [np.asarray(plane) for plane in draw()]
-    flat = np.concatenate([plane.ravel() for plane in planes])
-    width, height = planes[0].shape[1], planes[0].shape[0]
-    full = width * height
-    views = (
-        flat[:full].reshape(height, width),
-        flat[full : full * 5 // 4].reshape(height // 2, width // 2),
-        flat[full * 5 // 4 :].reshape(height // 2, width // 2),
-    )
+def _finished(draw: Callable[[], Planes], marks: list[Mark]) -> av.VideoFrame:
+    planes = draw()
     for text in marks:
-        text.blend(views)
-    return flat
+        text.stamp(planes)
+    width, height = planes[0].size
+    flat = np.frombuffer(b"".join(plane.tobytes() for plane in planes), dtype=np.uint8)
+    frame = av.VideoFrame.from_ndarray(flat.reshape(height * 3 // 2, width), format="yuv420p")
+    frame.colorspace, frame.color_range = _SMPTE170M, _LIMITED
+    return frame
 
 
 def _plan(shot: Shot) -> Iterator[Callable[[], Planes]]:
     """Yield one drawing job a frame."""
-    done, picture = 0, shot.first
-    if shot.clip is not None:
-        for frame in _resampled(shot.clip, shot.fps):
-            if done == shot.frames:
-                return
-            done += 1
-            picture = frame
-            yield partial(_clip_planes, frame, shot.size)
+    total, done, picture = shot.seconds * _FPS, 0, shot.first
+    for picture in islice(_resampled(shot.clip), total) if shot.clip else ():
+        done += 1
+        yield partial(_planes, _fit(picture, shot.size, spare=1.0))
     if picture is None:
-        raise VideoError(f"{shot.clip} has no frames to go on from.")
-    left = shot.frames - done
-    if not left:
+        raise VideoError("a shot needs a first picture, or a clip that has frames to go on from.")
+    if done == total:
         return
-    still = _Still(_fit(picture, shot.size, whole=True), shot.size)
-    end = None if shot.last is None else _Still(_fit(shot.last, shot.size), shot.size)
+    still = _planes(_fit(picture, shot.size))
+    end = None if shot.last is None else _planes(_fit(shot.last, shot.size, whole=False))
     band = _band(shot.size)
     for index in range(shot.shots):
-        start, stop = left * index // shot.shots, left * (index + 1) // shot.shots
+        start, stop = (done + (total - done) * number // shot.shots for number in (index, index + 1))
         camera = _Camera.of(shot.look, index)
         target = end if index == shot.shots - 1 else None
         for n in range(start, stop):
@@ -202,21 +187,17 @@ def _plan(shot: Shot) -> Iterator[Callable[[], Planes]]:
             yield partial(_scene, still, target, camera, band, u)
 
 
-def _scene(still: _Still, end: _Still | None, camera: _Camera, band: Image.Image, u: float) -> Planes:
+def _scene(still: Planes, end: Planes | None, camera: _Camera, band: Image.Image, u: float) -> Planes:
     """One frame at u = 0…1 of a camera move, towards `end` where there is one."""
-    if end is None:
-        planes = still.view(camera.box(u))
-        strength = _ease(u)
-    else:
+    size = band.width // 3, band.height
+    planes, strength = _view(still, camera.box(u), size), _ease(u)
+    if end is not None:
         share = _ease(min(1.0, max(0.0, (u - 0.12) / 0.76)))
-        planes = still.view(camera.box(u)) if share < 1 else end.view(camera.turned().box(1 - u))
-        if 0 < share < 1:
-            other = end.view(camera.turned().box(1 - u))
-            planes = [Image.blend(one, two, share) for one, two in zip(planes, other, strict=True)]
         strength = math.sin(math.pi * u) ** 2
-    width, height = planes[0].size
-    left = round((band.width - width) * (1 - u if camera.tint[0] < 0 else u))
-    light = ImageChops.add(planes[0], band.crop((left, 0, left + width, height)))
+        others = _view(end, camera.turned().box(1 - u), size)
+        planes = [Image.blend(one, two, share) for one, two in zip(planes, others, strict=True)]
+    left = round((band.width - size[0]) * (1 - u if camera.tint[0] < 0 else u))
+    light = ImageChops.add(planes[0], band.crop((left, 0, left + size[0], size[1])))
     return [light, *(_shifted(p, t * strength) for p, t in zip(planes[1:], camera.tint, strict=True))]
 
 
@@ -255,7 +236,7 @@ class _Camera:
 
     def turned(self) -> _Camera:
         """The same move from the other side: what a morph arrives by."""
-        return _Camera(1.0, self.depth, 0.0, self.heading + math.pi, self.swing, self.tint)
+        return replace(self, base=1.0, back=0.0, heading=self.heading + math.pi)
 
     def box(self, u: float) -> Box:
         """Left, top, right, bottom as shares of the picture."""
@@ -266,43 +247,26 @@ class _Camera:
         return left, top, left + side, top + side
 
 
-class _Still:
-    """A picture as three planes, from which any part can be looked at in the size of the frame."""
-
-    def __init__(self, picture: Image.Image, size: tuple[int, int]) -> None:
-        self._planes = _planes(_frame(picture), picture.size)
-        self._size = size
-
-    def view(self, box: Box) -> Planes:
-        width, height = self._size
-        seen = []
-        for plane, half in zip(self._planes, (1, 2, 2), strict=True):
-            w, h = plane.size
-            part = (box[0] * w, box[1] * h, min(box[2], 1.0) * w, min(box[3], 1.0) * h)
-            seen.append(plane.resize((width // half, height // half), Image.Resampling.BILINEAR, box=part))
-        return seen
+def _view(planes: Planes, box: Box, size: tuple[int, int]) -> Planes:
+    """A part of a picture in the size of the frame."""
+    seen = []
+    for plane, half in zip(planes, (1, 2, 2), strict=True):
+        w, h = plane.size
+        part = (box[0] * w, box[1] * h, min(box[2], 1.0) * w, min(box[3], 1.0) * h)
+        seen.append(plane.resize((size[0] // half, size[1] // half), Image.Resampling.BILINEAR, box=part))
+    return seen
 
 
-def _frame(picture: Image.Image) -> av.VideoFrame:
-    return av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
+def _planes(picture: Image.Image) -> Planes:
+    width, height = picture.size
+    frame = av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
+    converted = frame.reformat(format="yuv420p", dst_colorspace=_BT601, dst_color_range=_LIMITED)
+    parts = np.split(converted.to_ndarray().reshape(-1), (width * height, width * height * 5 // 4))
+    sizes = ((width, height), (width // 2, height // 2), (width // 2, height // 2))
+    return [Image.frombytes("L", size, part) for size, part in zip(sizes, parts, strict=True)]
 
 
-def _planes(frame: av.VideoFrame, size: tuple[int, int]) -> Planes:
-    width, height = size
-    converted = frame.reformat(
-        width=width, height=height, format="yuv420p", dst_colorspace=_BT601, dst_color_range=_LIMITED
-    )
-    flat = converted.to_ndarray().reshape(-1)
-    full, half = width * height, (height // 2, width // 2)
-    parts = (
-        flat[:full].reshape(height, width),
-        flat[full : full * 5 // 4].reshape(half),
-        flat[full * 5 // 4 :].reshape(half),
-    )
-    return [Image.fromarray(np.ascontiguousarray(part)) for part in parts]
-
-
-def _fit(picture: Image.Image, size: tuple[int, int], *, whole: bool = False, spare: float = _SPARE) -> Image.Image:
+def _fit(picture: Image.Image, size: tuple[int, int], *, whole: bool = True, spare: float = _SPARE) -> Image.Image:
     """The picture in the shape of the frame and a little larger, where it has the pixels.
 
     A first picture is shown `whole` although the rule that sized the frame changed its shape by a per cent or two, as
@@ -317,20 +281,16 @@ def _fit(picture: Image.Image, size: tuple[int, int], *, whole: bool = False, sp
     return ImageOps.fit(picture, large, Image.Resampling.LANCZOS)
 
 
-def _resampled(clip: Path, fps: int) -> Iterator[Image.Image]:
+def _resampled(clip: Path) -> Iterator[Image.Image]:
     """The clip's pictures at a steady rate: each stays until the next one is due."""
     shown, made = None, 0
     for time_s, picture in video.pictures(clip):
-        while shown is not None and made / fps < time_s - 0.5 / fps:
+        while shown is not None and made / _FPS < time_s - 0.5 / _FPS:
             made += 1
             yield shown
         shown = picture
     if shown is not None:
         yield shown
-
-
-def _clip_planes(picture: Image.Image, size: tuple[int, int]) -> Planes:
-    return _planes(_frame(_fit(picture, size, whole=True, spare=1.0)), size)
 
 
 @lru_cache(maxsize=4)
@@ -343,12 +303,12 @@ def _band(size: tuple[int, int]) -> Image.Image:
     return Image.fromarray((18 * np.exp(-0.5 * distance**2)).astype(np.uint8))
 
 
-def _marks(shot: Shot) -> tuple[Mark, ...]:
+def _marks(shot: Shot) -> list[Mark]:
     marks = []
-    # a clip brings its own caption: it is covered, not mixed with this one
-    plate = 120 if shot.clip is None else 255
     if shot.caption:
-        marks.append(mark(shot.caption, shot.size, corner=(0, 0), share=0.042, plate=plate))
+        # a clip brings its own caption: it is covered, not mixed with this one
+        plate = 120 if shot.clip is None else 255
+        marks.append(mark(shot.caption, shot.size, far=False, share=0.042, plate=plate))
     if shot.watermark:
-        marks.append(mark("AI Generated", shot.size, corner=(1, 1), share=0.036, plate=0))
-    return tuple(marks)
+        marks.append(mark("AI Generated", shot.size, far=True, share=0.036, plate=0))
+    return marks

@@ -10,36 +10,35 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
-Buffer = NDArray[np.uint8]
+Planes = list[Image.Image]
+"""Y at full size, U and V at half."""
 
 _BARS = ("#eeeeee", "#e8c84a", "#4ebecd", "#60ba68", "#c45ca8", "#d4544c", "#4662be")
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Text over the picture: its opacity and brightness (Y), prepared once, for one corner."""
+    """Text over the picture, prepared once."""
 
-    left: int
-    top: int
-    alpha: NDArray[np.uint16]
-    light: NDArray[np.uint16]
+    place: tuple[int, int]
+    """Left and top in pixels, both even."""
+    light: Image.Image
+    """Brightness (Y)."""
+    alpha: Image.Image
+    """Opacity."""
 
-    def blend(self, views: tuple[Buffer, ...]) -> None:
-        """Draw into the three planes in place; the colour under it fades to grey."""
-        for view, half in zip(views, (1, 2, 2), strict=True):
-            alpha = self.alpha[::half, ::half]
-            light = self.light if half == 1 else np.uint16(128)
-            rows = slice(self.top // half, self.top // half + alpha.shape[0])
-            columns = slice(self.left // half, self.left // half + alpha.shape[1])
-            under = view[rows, columns].astype(np.uint16)
-            view[rows, columns] = (under * (255 - alpha) + light * alpha) // 255
+    def stamp(self, planes: Planes) -> None:
+        """Draw into the planes in place; the colour under it fades to grey."""
+        left, top = self.place
+        planes[0].paste(self.light, (left, top), self.alpha)
+        for plane in planes[1:]:
+            plane.paste(128, (left // 2, top // 2), self.alpha.reduce(2))
 
 
-def mark(text: str, size: tuple[int, int], *, corner: tuple[int, int], share: float, plate: int) -> Mark:
-    """Lay the text out for a corner, on a dark plate or, without one, with a soft shadow."""
+def mark(text: str, size: tuple[int, int], *, far: bool, share: float, plate: int) -> Mark:
+    """Lay the text out in the first corner or the `far` one: on a dark plate, or with a soft shadow where it is 0."""
     margin = max(2, round(min(size) * 0.018)) // 2 * 2
     high = max(9.0, min(size) * share)
     # in a very small picture the text shrinks until it fits
@@ -57,14 +56,12 @@ def mark(text: str, size: tuple[int, int], *, corner: tuple[int, int], share: fl
     else:
         shade = ink.filter(ImageFilter.GaussianBlur(max(1, air // 3))).point(lambda v: v * 0.7)
         ink = ink.point(lambda v: v * 0.85)
-    letters, dark = np.asarray(ink, dtype=np.uint16), np.asarray(shade, dtype=np.uint16)
-    alpha = np.maximum(letters, dark)
-    light = 16 + (235 - 16) * letters // np.maximum(alpha, 1)
-    place = tuple(
-        (side - length - margin if far else margin) // 2 * 2
-        for side, length, far in zip(size, (w, h), corner, strict=True)
+    alpha = ImageChops.lighter(ink, shade)
+    light = 16 + (235 - 16) * np.asarray(ink, dtype=np.uint16) // np.maximum(np.asarray(alpha, dtype=np.uint16), 1)
+    left, top = (
+        (side - length - margin if far else margin) // 2 * 2 for side, length in zip(size, (w, h), strict=True)
     )
-    return Mark(max(0, place[0]), max(0, place[1]), alpha, light.astype(np.uint16))
+    return Mark((max(0, left), max(0, top)), Image.fromarray(light.astype(np.uint8)), alpha)
 
 
 def stand_in(label: str, size: tuple[int, int]) -> Image.Image:
