@@ -19,6 +19,8 @@ from wan_nb.studies import StudyBook
 from wan_nb.votes import Judgement
 
 PLAN = Plan("r1", "v1:a", "simulator", 1, "wan2.7-i2v", "720P", 5, 100.0, {"model": "wan2.7-i2v", "prompt": "x"})
+GATE = (RunPhase.PLANNED,)
+DOLLAR = Money.of("1.00 USD")
 HISTORY = [
     Record("sending", 101.0, {"region": "singapore"}),
     Record("submitted", 102.0, {"task_id": "t", "request_id": "q", "status": "PENDING"}),
@@ -80,28 +82,26 @@ def test_budget_counts_what_is_reserved(ledger: Ledger) -> None:
     """Planned and ambiguous count in full; failed is free; the message names the amount that would do."""
 
     def priced(run_id: str) -> Plan:
-        return replace(
-            PLAN, run_id=run_id, fingerprint=run_id, data={"estimate": "0.50 USD"}, budget=Money.of("1.00 USD")
-        )
+        return replace(PLAN, run_id=run_id, fingerprint=run_id, data={"estimate": "0.50 USD"})
 
-    ledger.plan(priced("a"))
-    ledger.plan(priced("b"))
+    ledger.plan(priced("a"), DOLLAR)
+    ledger.plan(priced("b"), DOLLAR)
     ledger.append("a", Record("ambiguous", 101.0))
     with pytest.raises(BudgetError, match=r"budget='1\.50 USD'"):
-        ledger.plan(priced("c"))
-    assert ledger.plan(priced("a"))[1] is True  # what exists costs nothing again
+        ledger.plan(priced("c"), DOLLAR)
+    assert ledger.plan(priced("a"), DOLLAR)[1] is True  # what exists costs nothing again
     ledger.append("b", Record("rejected", 102.0, {"code": "InvalidApiKey"}))
-    assert ledger.plan(priced("c"))[1] is False
+    assert ledger.plan(priced("c"), DOLLAR)[1] is False
 
 
 def test_a_plan_of_yesterday_meets_todays_budget(ledger: Ledger) -> None:
     """Planned without a budget, sent under one: it is asked then, and counts by the day of its sending."""
-    old = replace(PLAN, data={"estimate": "0.75 USD"}, at=100.0)
+    old = replace(PLAN, data={"estimate": "0.75 USD"}, created_at=100.0)
     ledger.plan(old)
     with pytest.raises(BudgetError):
-        ledger.plan(replace(old, budget=Money.of("0.50 USD"), budget_since=90_000.0))
+        ledger.plan(old, Money.of("0.50 USD"), since=90_000.0)
     ledger.claim("r1", 90_100.0)
-    ledger.leave_planned("r1", Record("sending", 90_100.0))
+    ledger.append_if("r1", GATE, Record("sending", 90_100.0))
     assert ledger.spent("USD", since=90_000.0) == Money.of("0.75 USD")
 
 
@@ -208,39 +208,42 @@ def test_studies_and_judgements_come_back_too(ledger: Ledger) -> None:
             ledger.path.unlink()
 
 
-def test_a_journal_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    """Its runs stay; studies can be declared from then on."""
-    path = tmp_path / "ledger.sqlite"
-    old = sqlite3.connect(path)
-    journal._m001_initial(old)
-    old.execute("PRAGMA user_version=1")
-    old.execute("INSERT INTO runs VALUES ('r1', 'v1:a', 'simulator', 1, 'wan2.7-i2v', '720P', 5, 100.0, '{}')")
-    old.commit()
-    old.close()
-    new = Ledger(path)
-    assert new.state("r1").phase is RunPhase.PLANNED
-    assert StudyBook(new).declare("x1:a", {}, at=1.0, name="", votes=None, default=20).votes == 20
+def test_a_journal_of_an_older_version_is_brought_up_to_date(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its runs stay, and what is new can be used from then on; the older version leaves it alone."""
+    ledger.plan(PLAN)
+    ledger.close()
+
+    def moons(db: sqlite3.Connection) -> None:
+        db.execute("CREATE TABLE moons (name TEXT)")
+
+    with monkeypatch.context() as newer:
+        newer.setattr(journal, "_MIGRATIONS", (*journal._MIGRATIONS, moons))
+        for _ in range(2):
+            new = Ledger(ledger.path)
+            assert new.state("r1").phase is RunPhase.PLANNED
+            assert new.rows("SELECT * FROM moons") == []
+            new.close()
+    with pytest.raises(LedgerError, match="update the package"):
+        Ledger(ledger.path)
 
 
 def test_several_runs_are_planned_all_or_none(ledger: Ledger) -> None:
     """The budget is asked for the whole; what exists costs nothing again, what was only planned is asked for anew."""
 
     def priced(run_id: str) -> Plan:
-        return replace(
-            PLAN, run_id=run_id, fingerprint=run_id, data={"estimate": "0.50 USD"}, budget=Money.of("1.00 USD")
-        )
+        return replace(PLAN, run_id=run_id, fingerprint=run_id, data={"estimate": "0.50 USD"})
 
     with pytest.raises(
         BudgetError, match=r"these 3 runs cost about 1\.50 USD and 0\.00 USD of the budget of 1\.00 USD"
     ):
-        ledger.plan_all([priced("a"), priced("b"), priced("c")])
+        ledger.plan_all([priced("a"), priced("b"), priced("c")], DOLLAR)
     assert ledger.states() == []
-    found = ledger.plan_all([priced("a"), priced("b")])
+    found = ledger.plan_all([priced("a"), priced("b")], DOLLAR)
     assert [(state.run_id, existed) for state, existed in found] == [("a", False), ("b", False)]
     ledger.append("a", *HISTORY[:2])
     with pytest.raises(BudgetError, match=r"these 2 runs cost about 1\.00 USD and 0\.50 USD"):
-        ledger.plan_all([priced("a"), priced("b"), priced("c")])
-    assert [existed for _, existed in ledger.plan_all([priced("a"), priced("b")])] == [True, True]
+        ledger.plan_all([priced("a"), priced("b"), priced("c")], DOLLAR)
+    assert [existed for _, existed in ledger.plan_all([priced("a"), priced("b")], DOLLAR)] == [True, True]
     assert [state.take for state in ledger.samples("a", "simulator")] == [1]
     twice = ledger.plan_all([replace(PLAN, run_id="d"), replace(PLAN, run_id="e")])
     assert [(state.run_id, existed) for state, existed in twice] == [("d", False), ("d", True)]
@@ -271,11 +274,11 @@ def test_only_one_sender_passes_the_gate(ledger: Ledger) -> None:
     """Two cells, threads or kernels with the same request: look and record are one step."""
     ledger.plan(PLAN)
     other = Ledger(ledger.path)
-    assert ledger.leave_planned("r1", HISTORY[0]) is None  # not without the watch
+    assert ledger.append_if("r1", GATE, HISTORY[0]) is None  # not without the watch
     ledger.claim("r1", 0.0)
-    assert ledger.leave_planned("r1", HISTORY[0])
-    assert other.leave_planned("r1", HISTORY[0]) is None
-    assert ledger.leave_planned("r1", HISTORY[0]) is None
+    assert ledger.append_if("r1", GATE, HISTORY[0])
+    assert other.append_if("r1", GATE, HISTORY[0]) is None
+    assert ledger.append_if("r1", GATE, HISTORY[0]) is None
     assert [record.kind for record in ledger.records("r1")] == ["planned", "sending"]
 
 
@@ -284,7 +287,9 @@ def test_pages_hold_every_run_once_and_what_is_searched_for(ledger: Ledger) -> N
     prompts = ["a cat", "100% cat", "a_b", 'say "hi"', "dog"]
     for number in range(23):
         request = {"model": "wan2.7-i2v", "prompt": prompts[number % 5], "first_frame": {"name": "cat.png"}}
-        made = replace(PLAN, run_id=f"r{number:02}", fingerprint=f"v1:{number}", at=float(number // 4), request=request)
+        made = replace(
+            PLAN, run_id=f"r{number:02}", fingerprint=f"v1:{number}", created_at=float(number // 4), request=request
+        )
         ledger.plan(made)
     seen: list[str] = []
     while page := ledger.page(5, before=seen[-1] if seen else ""):

@@ -133,7 +133,7 @@ class Desk(Hinted):
         Returns:
             Service seconds; `Usual.source` says whose.
         """
-        return self._planner.usual(state.model, state.tier, state.seconds)
+        return self._planner.usual(state)
 
     def prices(self, requests: Iterable[VideoRequest]) -> list[Estimate]:
         """Return what each request costs here by list price; in a simulation, what it would cost in Singapore.
@@ -146,8 +146,7 @@ class Desk(Hinted):
     @property
     def budget(self) -> tuple[Money | None, Money | None]:
         """What may be spent a day, and what is spent or reserved of it today; None for both without a budget."""
-        budget = None if self.is_simulated else self._planner.budget
-        return budget, self.ledger.spent(budget.currency, midnight(self.clock.now())) if budget else None
+        return self._planner.budget, self._planner.spent()
 
     # --- what was run -------------------------------------------------------------------------------------------------
 

@@ -93,10 +93,11 @@ class Follower:
         record = Record(kind, self.clock.now(), data)
         for left in range(RECORD_TRIES - 1, -1, -1):
             try:
-                if only:
-                    state = await asyncio.to_thread(self.ledger.append_if, run_id, only, record)
-                else:
+                if not only:
                     state = await asyncio.to_thread(self.ledger.append, run_id, record)
+                else:
+                    appended = await asyncio.to_thread(self.ledger.append_if, run_id, only, record)
+                    state = appended or await self._state(run_id)
             except LedgerError as error:
                 if not left:
                     raise
@@ -288,10 +289,9 @@ class Follower:
     async def cancel(self, run_id: str) -> None:
         """Call a run back: before it is sent at once, then at the service, which refuses once it runs."""
         text = "called back before it was sent"
+        record = Record("withdrawn", self.clock.now(), {"message": text})
         withdrawn = await asyncio.to_thread(
-            partial(self.ledger.leave_planned, needs_watch=False),
-            run_id,
-            Record("withdrawn", self.clock.now(), {"message": text}),
+            self.ledger.append_if, run_id, (RunPhase.PLANNED,), record, needs_watch=False
         )
         if withdrawn is not None:
             self.publish(withdrawn)
@@ -308,10 +308,8 @@ class Follower:
 
     async def candidates(self, state: RunState) -> Candidates:
         """Look in the service's list for tasks that an ambiguous run may be."""
-        records = await asyncio.to_thread(self.ledger.records, state.run_id)
-        sent_at = max((record.at for record in records if record.kind == "sending"), default=state.created_at)
         known = await asyncio.to_thread(self.ledger.task_ids)
-        return await find_candidates(self._client(state), self.clock, state, sent_at, known)
+        return await find_candidates(self._client(state), self.clock, state, known)
 
     async def known_task(self, client: Client, task_id: str) -> TaskSnapshot:
         """Ask for a task that must exist.

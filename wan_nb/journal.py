@@ -14,7 +14,7 @@ import os
 import socket
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,58 +24,42 @@ TAIL_BYTES = 1 << 20
 """How much of the log's end is compared with the database when it is opened."""
 
 
+def field_of(name: str) -> str:
+    """Return the SQL of one field of a record's data; a damaged row has none."""
+    return f"CASE WHEN json_valid(data) THEN json_extract(data, '$.{name}') END"
+
+
 def _m001_initial(db: sqlite3.Connection) -> None:
-    """Runs, their records, who watches them."""
-    db.execute(
+    """Runs, their records, who watches them; studies as declared, and what people said of their videos."""
+    for statement in (
         "CREATE TABLE runs (run_id TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, endpoint TEXT NOT NULL,"
         " take INTEGER NOT NULL, model TEXT NOT NULL, tier TEXT NOT NULL, seconds INTEGER NOT NULL,"
-        " created_at REAL NOT NULL, request TEXT NOT NULL, UNIQUE (fingerprint, endpoint, take))"
-    )
-    db.execute("CREATE INDEX runs_by_time ON runs (created_at)")
-    db.execute(
+        " created_at REAL NOT NULL, request TEXT NOT NULL, UNIQUE (fingerprint, endpoint, take))",
+        "CREATE INDEX runs_by_time ON runs (created_at)",
+        "CREATE INDEX runs_by_kind ON runs (endpoint, model, tier, seconds, created_at)",
         "CREATE TABLE records (seq INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL, at REAL NOT NULL,"
-        " kind TEXT NOT NULL, data TEXT NOT NULL)"
-    )
-    db.execute("CREATE INDEX records_by_run ON records (run_id, seq)")
-    db.execute("CREATE TABLE leases (run_id TEXT PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL)")
-
-
-def _m002_marks(db: sqlite3.Connection) -> None:
-    """Find notes and stars without reading everything else."""
-    db.execute("CREATE INDEX marks ON records (run_id) WHERE kind = 'marked'")
-
-
-def _m003_studies(db: sqlite3.Connection) -> None:
-    """Studies as they were declared, and what people said of their videos; both only ever grow."""
-    db.execute(
+        " kind TEXT NOT NULL, data TEXT NOT NULL)",
+        "CREATE INDEX records_by_run ON records (run_id, seq)",
+        "CREATE INDEX marks ON records (run_id) WHERE kind = 'marked'",
+        f"CREATE INDEX records_by_task ON records ({field_of('task_id')}) WHERE kind IN ('submitted', 'adopted')",
+        "CREATE TABLE leases (run_id TEXT PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL)",
         "CREATE TABLE studies (seq INTEGER PRIMARY KEY AUTOINCREMENT, study_id TEXT NOT NULL, at REAL NOT NULL,"
-        " name TEXT NOT NULL, votes INTEGER NOT NULL, definition TEXT NOT NULL, UNIQUE (study_id, at, name, votes))"
-    )
-    db.execute(
+        " name TEXT NOT NULL, votes INTEGER NOT NULL, definition TEXT NOT NULL, UNIQUE (study_id, at, name, votes))",
         "CREATE TABLE judgements (seq INTEGER PRIMARY KEY AUTOINCREMENT, judgement_id TEXT NOT NULL UNIQUE,"
-        " study_id TEXT NOT NULL, at REAL NOT NULL, data TEXT NOT NULL)"
-    )
+        " study_id TEXT NOT NULL, at REAL NOT NULL, data TEXT NOT NULL)",
+    ):
+        db.execute(statement)
 
 
-TASK_OF = "CASE WHEN json_valid(data) THEN json_extract(data, '$.task_id') END"
-"""The task of a record, as an index has it; a damaged row has none."""
-
-
-def _m004_lookups(db: sqlite3.Connection) -> None:
-    """Find a task's run and the last runs of a kind without reading all: every submission asks both."""
-    db.execute(f"CREATE INDEX records_by_task ON records ({TASK_OF}) WHERE kind IN ('submitted', 'adopted')")
-    db.execute("CREATE INDEX runs_by_kind ON runs (endpoint, model, tier, seconds, created_at)")
-
-
-_MIGRATIONS = (_m001_initial, _m002_marks, _m003_studies, _m004_lookups)
+_MIGRATIONS = (_m001_initial,)
+"""What brings an older journal up to date, in order; a released one is never changed."""
 _COLUMNS = {
     "runs": ("run_id", "fingerprint", "endpoint", "take", "model", "tier", "seconds", "created_at", "request"),
+    "records": ("run_id", "at", "kind", "data"),
     "studies": ("study_id", "at", "name", "votes", "definition"),
     "judgements": ("judgement_id", "study_id", "at", "data"),
-    "records": ("run_id", "at", "kind", "data"),
 }
-_TOLD_BY = {"request": "runs", "definition": "studies", "judgement_id": "judgements", "kind": "records"}
-"""The key by which a line of the log shows its table."""
+"""What a line of the log holds, by the table that it names."""
 
 
 class Journal:
@@ -98,7 +82,6 @@ class Journal:
         try:
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA foreign_keys=ON")
             # WAL lets kernels read while one writes; a file system that cannot share memory refuses it
             with contextlib.suppress(sqlite3.OperationalError):
                 self._db.execute("PRAGMA journal_mode=WAL")
@@ -170,7 +153,7 @@ class Journal:
 
     @staticmethod
     def _replay_line(db: sqlite3.Connection, line: dict[str, Any]) -> None:
-        table = next((table for key, table in _TOLD_BY.items() if key in line), "")
+        table = line["table"]
         values = [line[name] for name in _COLUMNS[table]]
         if table == "records":
             if not db.execute("SELECT 1 FROM runs WHERE run_id=?", values[:1]).fetchone():
@@ -181,10 +164,14 @@ class Journal:
 
     # --- what the tables' owners use ----------------------------------------------------------------------------
 
-    def insert(self, db: sqlite3.Connection, table: str, **values: Any) -> None:
+    def insert(self, table: str, **values: Any) -> None:
         """Add a row to ``runs``, ``records``, ``studies`` or ``judgements`` inside a transaction, and to the log."""
-        db.execute(_insertion(table), [values[name] for name in _COLUMNS[table]])
-        self._lines.append(values)
+        plain = {
+            name: json.dumps(dict(value), ensure_ascii=False) if isinstance(value, Mapping) else value
+            for name, value in values.items()
+        }
+        self._db.execute(_insertion(table), [plain[name] for name in _COLUMNS[table]])
+        self._lines.append({"table": table} | plain)
 
     def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
         """Return what a query finds.

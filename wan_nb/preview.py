@@ -18,7 +18,7 @@ from wan_nb.pricing import Estimate, Money, estimate
 from wan_nb.problems import Problem
 from wan_nb.record import RunPhase, RunState
 from wan_nb.request import VideoRequest
-from wan_nb.schedule import Usual
+from wan_nb.schedule import PUBLISHED, Usual
 
 SHOWN_REGION = "singapore"
 """Where a simulated run's price is read, to say what it would cost."""
@@ -46,7 +46,6 @@ class Preview:
     """Whether it would cost nothing."""
     left: Money | None = None
     """What is left of today's budget, what is reserved counted as spent; None without a budget."""
-
     limit: Money | None = None
     """The most that the session spends without a word, where this costs more (or nobody knows); else None."""
 
@@ -96,41 +95,40 @@ class Planner:
     clock: Clock
     """For the plan's date."""
     budget: Money | None = None
-    """What may be spent a day; None for no limit."""
+    """What may be spent a day; None for no limit, as where nothing costs."""
     confirm_above: Money | None = None
     """Price from which a run must be confirmed in the call itself; None for never."""
 
     def preview(self, request: VideoRequest) -> Preview:
         """Say what would come of a request here."""
-        found = request.problems(self.endpoint.place)
-        unknown = any(problem.field in ("model", "family") and problem.severity == "refused" for problem in found)
-        size = None if unknown else request.predicted_size()
-        source = request.source_size
+        found, is_simulated = request.problems(self.endpoint.place), self.endpoint.is_simulated
+        if any(problem.field in ("model", "family") and problem.severity == "refused" for problem in found):
+            nothing = Estimate(None, 0, None, request.model)
+            return Preview(request, found, nothing, None, None, None, PUBLISHED, is_simulated, self.left())
+        price, size, source = self.estimate(request), request.predicted_size(), request.source_size
         return Preview(
             request=request,
             problems=found,
-            estimate=Estimate(None, 0, None, request.model) if unknown else self.estimate(request),
+            estimate=price,
             size=size,
             drift=drift(source, size) if size and source else None,
-            existing=None if unknown else self.ledger.find(request.fingerprint, self.endpoint.identity),
-            usual=Usual.learn(()) if unknown else self.usual(request.model, request.tier, request.seconds),
-            is_simulated=self.endpoint.is_simulated,
+            existing=self.ledger.find(request.fingerprint, self.endpoint.identity),
+            usual=self.usual(request),
+            is_simulated=is_simulated,
             left=self.left(),
-            limit=self.confirm_above if not unknown and self._is_dear(request) else None,
+            limit=self.confirm_above if self._is_dear([price.money]) else None,
         )
 
-    def left(self) -> Money | None:
-        """Say what is left of today's budget; None without one, and for a simulation, which costs nothing."""
-        if self.budget is None or self.endpoint.is_simulated:
-            return None
-        spent = self.ledger.spent(self.budget.currency, midnight(self.clock.now()))
-        return Money(max(self.budget.amount - spent.amount, Decimal(0)), self.budget.currency)
+    def spent(self) -> Money | None:
+        """Say what is spent or reserved of today's budget; None without one."""
+        return self.ledger.spent(self.budget.currency, midnight(self.clock.now())) if self.budget else None
 
-    def _is_dear(self, request: VideoRequest) -> bool:
-        price, limit = self.estimate(request).money, self.confirm_above
-        if limit is None or self.endpoint.is_simulated:
-            return False
-        return price is None or price.currency != limit.currency or price.amount > limit.amount
+    def left(self) -> Money | None:
+        """Say what is left of today's budget; None without one."""
+        spent = self.spent()
+        if self.budget is None or spent is None:
+            return None
+        return Money(max(self.budget.amount - spent.amount, Decimal(0)), self.budget.currency)
 
     def estimate(self, request: VideoRequest) -> Estimate:
         """Return what a request costs here by list price; in a simulation, what it would cost in Singapore."""
@@ -142,9 +140,17 @@ class Planner:
             silent=request.audio is False and request.spec.sound == "switch",
         )
 
-    def usual(self, model: str, tier: str, seconds: int) -> Usual:
+    def usual(self, asked: VideoRequest | RunState) -> Usual:
         """Say how long such runs take: from this folder's own, else what is published."""
-        return Usual.learn(self.ledger.took(self.endpoint.identity, model, tier, seconds))
+        return Usual.learn(self.ledger.took(self.endpoint.identity, asked.model, asked.tier, asked.seconds))
+
+    def _is_dear(self, prices: Sequence[Money | None]) -> bool:
+        """Whether runs are to be confirmed: together they cost more than is spent without a word, or nobody knows."""
+        limit = self.confirm_above
+        if limit is None or not prices:
+            return False
+        total = Money.total(price for price in prices if price)
+        return not total or None in prices or total.currency != limit.currency or total.amount > limit.amount
 
     def check_confirmed(self, orders: Sequence[tuple[VideoRequest, int]]) -> None:
         """Hold back what is dear together; a take that exists already costs nothing again.
@@ -152,16 +158,13 @@ class Planner:
         Raises:
             BudgetError: If the session asks for a word, and this is dearer, or nobody knows how dear.
         """
-        limit = self.confirm_above
-        if limit is None or self.endpoint.is_simulated:
+        if self.confirm_above is None:
             return
         new = [(request, take) for request, take in orders if self._is_new(request, take)]
         prices = [self.estimate(request).money for request, _ in new]
-        total = Money.total(price for price in prices if price)
-        if not new or (
-            total and None not in prices and total.currency == limit.currency and total.amount <= limit.amount
-        ):
+        if not self._is_dear(prices):
             return
+        total = Money.total(price for price in prices if price)
         if len(new) == 1:
             cost = f"this run costs about {total}" if total else "this run has no published price"
             take = new[0][1]
@@ -170,7 +173,7 @@ class Planner:
             unknown = f" and {prices.count(None)} of them have no published price" if None in prices else ""
             cost = f"these {len(new)} runs cost about {total or 'nothing that is known'} together{unknown}"
             call = "submit(…, confirm=True) sends them"
-        raise BudgetError(f"{cost}, and {limit} is the most without a word; {call}.")
+        raise BudgetError(f"{cost}, and {self.confirm_above} is the most without a word; {call}.")
 
     def _is_new(self, request: VideoRequest, take: int) -> bool:
         existing = self.ledger.find(request.fingerprint, self.endpoint.identity, take)
@@ -182,22 +185,20 @@ class Planner:
         Raises:
             BudgetError: If the price is unknown, and the session has a budget.
         """
-        price = self.estimate(request)
-        size = request.predicted_size()
+        price, size, source = self.estimate(request), request.predicted_size(), request.source_size
+        if self.budget and price.money is None and "price" not in allowed:
+            raise BudgetError(
+                f"{price}, and this session has a budget; submit(…, allow='price') sends it all the same."
+            )
         data: dict[str, Any] = {"price_source": price.source}
         if price.money and not self.endpoint.is_simulated:
             data["estimate"] = f"{price.money.amount} {price.money.currency}"
         if size:
             data["predicted"] = size.wire
-        if source := request.source_size:
+        if source:
             data["source"] = source.wire
         if again_of:
             data["again_of"] = again_of
-        if self.budget and price.money is None and "price" not in allowed and not self.endpoint.is_simulated:
-            raise BudgetError(
-                f"{price}, and this session has a budget; submit(…, allow='price') sends it all the same."
-            )
-        now = self.clock.now()
         return Plan(
             run_id=secrets.token_hex(4),
             fingerprint=request.fingerprint,
@@ -206,11 +207,9 @@ class Planner:
             model=request.model,
             tier=request.tier,
             seconds=request.seconds,
-            at=now,
+            created_at=self.clock.now(),
             request=request.to_record(),
             data=data,
-            budget=None if self.endpoint.is_simulated else self.budget,
-            budget_since=midnight(now),
         )
 
     def plan_unknown(self, task_id: str, model: str) -> Plan:
@@ -223,9 +222,17 @@ class Planner:
             model=model or "unknown-model",
             tier="",
             seconds=0,
-            at=self.clock.now(),
+            created_at=self.clock.now(),
             request={"model": model} if model else {},
         )
+
+    def write_down(self, plans: Sequence[Plan]) -> list[tuple[RunState, bool]]:
+        """Find or make the runs of plans, all or none, within today's budget; each with whether it existed.
+
+        Raises:
+            BudgetError: If the budget does not cover those that are new.
+        """
+        return self.ledger.plan_all(plans, self.budget, midnight(self.clock.now()))
 
 
 def midnight(now: float) -> float:

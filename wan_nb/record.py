@@ -6,8 +6,8 @@ this version does not know is passed over and kept: a newer version may have wri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -95,8 +95,8 @@ class SavedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class RunState:
-    """Everything the journal knows of a run, at one moment."""
+class RunRow:
+    """What is written down of a run before anything is sent, and never changes."""
 
     run_id: str
     """Short id, unique in the folder."""
@@ -111,11 +111,17 @@ class RunState:
     tier: str
     """Resolution tier."""
     seconds: int
-    """Seconds asked for."""
+    """Billed seconds that are expected."""
     created_at: float
     """Epoch seconds."""
     request: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """`VideoRequest.to_record`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunState(RunRow):
+    """Everything the journal knows of a run, at one moment."""
+
     phase: RunPhase = RunPhase.PLANNED
     """Where it stands."""
     task_status: TaskStatus | None = None
@@ -201,18 +207,20 @@ def fold(state: RunState, records: Iterable[Record]) -> RunState:
         <RunPhase.SUBMITTED: 'submitted'>
     """
     for record in records:
-        step = _STEPS.get(record.kind)
-        if step is None:
-            continue
         try:
-            state = step(state, record)
+            if step := _STEPS.get(record.kind):
+                state = step(state, record)
         except (
             KeyError,
             TypeError,
             ValueError,
-        ):  # damaged, or of a version that writes it otherwise: keep what is known
+        ):  # damaged, or written otherwise by another version: keep what is known
             state = replace(state, message=f"a record ({record.kind}) of this run cannot be read")
     return state
+
+
+def _texts(record: Record, *names: str) -> dict[str, Any]:
+    return {name: str(record.data.get(name) or "") for name in names}
 
 
 def _planned(state: RunState, record: Record) -> RunState:
@@ -222,19 +230,19 @@ def _planned(state: RunState, record: Record) -> RunState:
         estimate=Money.of(data["estimate"]) if data.get("estimate") else None,
         predicted=Size.of(data["predicted"]) if data.get("predicted") else None,
         source=Size.of(data["source"]) if data.get("source") else None,
-        again_of=str(data.get("again_of") or ""),
+        **_texts(record, "again_of"),
     )
 
 
 def _sending(state: RunState, record: Record) -> RunState:
-    return replace(state, phase=RunPhase.SENDING, region=str(record.data.get("region") or ""), sent_at=record.at)
+    return replace(state, phase=RunPhase.SENDING, sent_at=record.at, **_texts(record, "region"))
 
 
 def _unsent(state: RunState, record: Record) -> RunState:
     """Nothing left this machine: back to where it was, with the reason; what was taken since then stays taken."""
     if state.phase not in (RunPhase.PLANNED, RunPhase.SENDING):
         return state
-    return replace(state, phase=RunPhase.PLANNED, message=str(record.data.get("message") or ""))
+    return replace(state, phase=RunPhase.PLANNED, **_texts(record, "message"))
 
 
 def _submitted(state: RunState, record: Record) -> RunState:
@@ -243,29 +251,26 @@ def _submitted(state: RunState, record: Record) -> RunState:
         phase=RunPhase.SUBMITTED,
         task_status=TaskStatus.read(record.data.get("status") or "PENDING"),
         task_id=str(record.data["task_id"]),
-        request_id=str(record.data.get("request_id") or ""),
         submitted_at=record.data.get("submitted_at") or record.at,
         unwatched="",
         code="",
         message="",
+        **_texts(record, "request_id"),
     )
 
 
-def _ended(phase: RunPhase) -> Any:
+def _ended(phase: RunPhase) -> _Step:
     def step(state: RunState, record: Record) -> RunState:
         if state.phase is RunPhase.SAVED or (phase is RunPhase.REJECTED and state.task_id):
             return state  # whoever slept meanwhile knows less
-        data = record.data
-        return replace(
-            state,
-            phase=phase,
-            code=str(data.get("code") or ""),
-            message=str(data.get("message") or ""),
-            request_id=str(data.get("request_id") or state.request_id),
-            ended_at=record.at,
-        )
+        return replace(state, phase=phase, ended_at=record.at, **_outcome(state, record))
 
     return step
+
+
+def _outcome(state: RunState, record: Record) -> dict[str, Any]:
+    asked = str(record.data.get("request_id") or state.request_id)
+    return _texts(record, "code", "message") | {"request_id": asked}
 
 
 _BY_STATUS = {
@@ -278,8 +283,7 @@ _BY_STATUS = {
 def _observed(state: RunState, record: Record) -> RunState:
     if state.phase.is_terminal:
         return state  # the answer of somebody who slept meanwhile
-    data = record.data
-    status = TaskStatus.read(data.get("status"))
+    status = TaskStatus.read(record.data.get("status"))
     changed = replace(
         state,
         phase=_BY_STATUS.get(status, RunPhase.SUBMITTED),
@@ -292,32 +296,17 @@ def _observed(state: RunState, record: Record) -> RunState:
     return replace(
         changed,
         ended_at=record.at,
-        took_s=data.get("took_s"),
-        code=str(data.get("code") or ""),
-        message=str(data.get("message") or ""),
-        request_id=str(data.get("request_id") or state.request_id),
-        billed_s=data.get("billed_s"),
-        actual_prompt=str(data.get("actual_prompt") or ""),
-        result_host=str(data.get("result_host") or ""),
+        took_s=record.data.get("took_s"),
+        billed_s=record.data.get("billed_s"),
+        **_outcome(state, record),
+        **_texts(record, "actual_prompt", "result_host"),
     )
 
 
 def _saved(state: RunState, record: Record) -> RunState:
-    data = record.data
-    return replace(
-        state,
-        phase=RunPhase.SAVED,
-        file=SavedFile(
-            path=data["path"],
-            sha256=data["sha256"],
-            nbytes=data["nbytes"],
-            size=Size.of(data["size"]),
-            fps=data["fps"],
-            duration_s=data["duration_s"],
-            has_audio=data["has_audio"],
-        ),
-        unwatched="",
-    )
+    known = {each.name: record.data[each.name] for each in fields(SavedFile)}
+    file = SavedFile(**known | {"size": Size.of(known["size"])})
+    return replace(state, phase=RunPhase.SAVED, file=file, unwatched="")
 
 
 def _marked(state: RunState, record: Record) -> RunState:
@@ -339,7 +328,9 @@ def _watched(state: RunState, record: Record) -> RunState:
     return replace(state, unwatched="")
 
 
-_STEPS = {
+_Step = Callable[[RunState, Record], RunState]
+
+_STEPS: dict[str, _Step] = {
     "planned": _planned,
     "sending": _sending,
     "unsent": _unsent,

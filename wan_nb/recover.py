@@ -68,16 +68,13 @@ class Candidates(list[Candidate]):
         return tables.as_html(("task", "status", "made", "prompt"), rows)
 
 
-async def find_candidates(
-    client: Client, clock: Clock, state: RunState, sent_at: float, known: Iterable[str]
-) -> Candidates:
+async def find_candidates(client: Client, clock: Clock, state: RunState, known: Iterable[str]) -> Candidates:
     """Look through the service's list for tasks that an ambiguous run may be.
 
     Args:
         client: Calls to the endpoint that it was sent to.
         clock: Speed of service time, for waits between tries.
         state: The run.
-        sent_at: Epoch seconds of the sending, by our clock.
         known: Task ids that other runs here have.
 
     Raises:
@@ -88,7 +85,7 @@ async def find_candidates(
             f"{client.endpoint.name} has no task list, so nobody can say whether run {state.run_id} exists there; "
             "ask its operator, then run.adopt('task-id') or run.disown()."
         )
-    known = set(known)
+    known, sent_at = set(known), state.sent_at or state.created_at
     near: list[tuple[TaskRow, float | None]] = []
     far: list[tuple[TaskRow, float | None]] = []
     for row in await _rows(client, clock, state.model):

@@ -89,7 +89,7 @@ class Sender:
             self.clock.service_s(self.clock.now(), self.pacer.reserve(request.model, rate, self.clock.now()))
         )
         gate = Record("sending", self.clock.now(), {"region": self.client.endpoint.region})
-        sending = await asyncio.to_thread(self.ledger.leave_planned, run_id, gate)
+        sending = await asyncio.to_thread(self.ledger.append_if, run_id, (RunPhase.PLANNED,), gate)
         if sending is None:
             self.others[run_id] = await asyncio.to_thread(
                 self.ledger.state, run_id

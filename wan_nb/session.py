@@ -85,7 +85,9 @@ class Session(Desk):
         self.folder = folder.expanduser().resolve()
         self.clock = clock or Clock()
         self._on_close = on_close
-        limits = [None if amount is None else Money.of(amount) for amount in (budget, confirm_above)]
+        limits = [
+            None if amount is None or endpoint.is_simulated else Money.of(amount) for amount in (budget, confirm_above)
+        ]
         _prepare(self.folder)
         self.ledger = Ledger(self.folder / "ledger.sqlite")
         self.studybook = StudyBook(self.ledger)
@@ -108,7 +110,7 @@ class Session(Desk):
             clock=self.clock,
             folder=self.folder,
             publish=self._published,
-            usual=self.usual,
+            usual=self._planner.usual,
             arriving=self._arriving,
         )
         self._patrol = self.engine.start(self._follower.patrol())
@@ -187,7 +189,7 @@ class Session(Desk):
             self._planner.check_confirmed(orders)
         plans = [self._planner.plan(request, take, allowed, again_of=again_of) for request, take in orders]
         kept = [self.keep(request) for request, _ in orders]
-        found = self.ledger.plan_all(plans)
+        found = self._planner.write_down(plans)
         return [
             self._start(state, existed, request, with_kept)
             for (state, existed), (request, _), with_kept in zip(found, orders, kept, strict=True)

@@ -6,7 +6,6 @@ judgement, too. Judgements are about runs: every study that shows a run sees the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -89,13 +88,12 @@ class StudyBook:
             votes: Decided votes a pair; None leaves the number it has.
             default: The number for a study that has none.
         """
-        with self.journal.transaction() as db:
+        with self.journal.transaction():
             known = self._rows().get(study_id)
             wanted = (name or (known.name if known else ""), votes or (known.votes if known else default))
             if known is None or (known.name, known.votes) != wanted:
-                text = json.dumps(definition, ensure_ascii=False)
                 self.journal.insert(
-                    db, "studies", study_id=study_id, at=at, name=wanted[0], votes=wanted[1], definition=text
+                    "studies", study_id=study_id, at=at, name=wanted[0], votes=wanted[1], definition=definition
                 )
         return self._rows()[study_id]
 
@@ -127,14 +125,13 @@ class StudyBook:
 
     def judge(self, judgement: Judgement) -> None:
         """Write a judgement down, durably."""
-        with self.journal.transaction() as db:
+        with self.journal.transaction():
             self.journal.insert(
-                db,
                 "judgements",
                 judgement_id=judgement.id,
                 study_id=judgement.study,
                 at=judgement.at,
-                data=json.dumps(judgement.to_record(), ensure_ascii=False),
+                data=judgement.to_record(),
             )
         self.onlookers.tell(judgement)
 
