@@ -78,10 +78,9 @@ ALLOWED: dict[str, set[str]] = {
     "follow": {
         "client", "engine", "fetch", "ledger", "record", "recover", "request", "retry", "schedule", "send", "task",
     },
-    "finish": {"geometry", "pixels", "video", "video_edit"},
     "onlookers": set(),
     "telling": {"record"},
-    "result": {"finish", "geometry", "pricing", "video", "widgets"},
+    "result": {"geometry", "pixels", "pricing", "video", "video_edit", "widgets"},
     "run": {"advice", "engine", "onlookers", "record", "result", "schedule", "telling", "widgets"},
     "desk": {
         "calibration", "compare", "endpoint", "export", "history", "kept", "ledger", "onlookers", "preview", "pricing",

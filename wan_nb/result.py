@@ -1,16 +1,20 @@
-"""What a run leaves: a video in the session's folder, and what can be done with it.
+"""What a run leaves: a video in the session's folder, and what can be done with it: look, mend, go on from it.
 
-A value: the work on the file is done by `wan_nb.video` and `wan_nb.finish`, loaded when it is asked for.
+A value: the work on the file is done by `wan_nb.video` and `wan_nb.video_edit`, loaded when it is asked for. The
+service's own file is never touched: it carries the mark of generated content, and its hash is in the journal.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from wan_nb.geometry import Size
+from wan_nb.errors import RequestError
+from wan_nb.geometry import Size, drift
 from wan_nb.pricing import Money
 
 if TYPE_CHECKING:
@@ -106,9 +110,7 @@ class Video:
             GeometryError: If there is no such box.
             VideoError: If a file cannot be read or written; the original stays as it is.
         """
-        from wan_nb import finish
-
-        return finish.make(self, "crop", progress, **wish)
+        return self._mended("crop", progress, wish)
 
     def pad(self, *, progress: Callable[[float], None] | None = None, **wish: Any) -> Video:
         """Return it padded, as a file beside the original: ``ratio=`` or ``size=``, ``fill=`` (`video_edit.pad`).
@@ -121,9 +123,7 @@ class Video:
             GeometryError: If there is no such shape.
             VideoError: If a file cannot be read or written; the original stays as it is.
         """
-        from wan_nb import finish
-
-        return finish.make(self, "pad", progress, **wish)
+        return self._mended("pad", progress, wish)
 
     def trim(
         self, start_s: float = 0.0, end_s: float | None = None, *, progress: Callable[[float], None] | None = None
@@ -138,9 +138,22 @@ class Video:
         Raises:
             VideoError: If there is no such part; the original stays as it is.
         """
-        from wan_nb import finish
+        return self._mended("trim", progress, {"start_s": start_s, "end_s": end_s})
 
-        return finish.make(self, "trim", progress, start_s=start_s, end_s=end_s)
+    def _mended(
+        self, work: Literal["crop", "pad", "trim"], progress: Callable[[float], None] | None, wish: dict[str, Any]
+    ) -> Video:
+        """Return what `wan_nb.video_edit` makes of it; the same wish gives the same file name."""
+        from wan_nb import video_edit
+
+        wish = {name: value for name, value in wish.items() if value is not None}
+        said = (
+            ("" if name in ("ratio", "size", "box") else name) + str(value).strip("()#") for name, value in wish.items()
+        )
+        name = "-".join((self.path.stem, work, *(re.sub(r"[^\w.+]+", "x", part) for part in said)))
+        info = getattr(video_edit, work)(self.path, self.path.with_name(f"{name}.mp4"), **wish, progress=progress)
+        read = ("path", "size", "duration_s", "fps", "has_audio", "nbytes")
+        return replace(self, **{name: getattr(info, name) for name in read})
 
     def chain(self, by: Literal["frame", "clip"] = "frame", **changes: Any) -> VideoRequest:
         """Return the request that goes on from its last frame, or from the whole clip (2.7), with changes if any.
@@ -148,10 +161,26 @@ class Video:
         Args:
             by: ``"frame"``: the last frame is the next first one; ``"clip"``: the model sees the whole clip.
             changes: Fields of the request to change.
-        """
-        from wan_nb import finish
 
-        return finish.chain(self, by, changes)
+        Raises:
+            RequestError: If `by` is neither.
+        """
+        from wan_nb import pixels
+
+        request = self.run.request
+        begin: dict[str, Any] = dict.fromkeys(("first_frame", "first_clip", "last_frame", "driving_audio"))
+        if by == "frame":
+            begin["first_frame"] = {
+                "content": pixels.png(self.last_frame()),
+                "name": f"{self.path.stem}, last frame.png",
+            }
+        elif by == "clip":
+            begin["first_clip"] = self
+            longest = max(request.spec.durations.union)
+            begin["duration"] = min(longest, math.ceil(self.duration_s) + request.seconds)  # the total length
+        else:
+            raise RequestError(f"by={by!r} is no way to go on; it is 'frame' or 'clip'.")
+        return request.replace(**(begin | changes))
 
     def chain_words(self, request: VideoRequest) -> str:
         """Say what comes of going on with a request: whether the sizes join, drift, price.
@@ -159,9 +188,24 @@ class Video:
         Args:
             request: What would go on, as `chain` gave it.
         """
-        from wan_nb import finish
-
-        return finish.chain_words(self, request)
+        preview = self.run.session.preview(request)
+        is_clip = request.first_clip is not None
+        lines = []
+        if preview.size:
+            joins = "the same size" + (
+                ", with this video as its beginning" if is_clip else ": the two join as they are"
+            )
+            if preview.size != self.size:
+                joins = f"not {self.size}: crop or pad one before you join them"
+            lines.append(f"size: {preview.size} expected, {joins}")
+            if first := self.run.state.source:
+                lines.append(f"shape: {drift(first, preview.size)} against the very first picture, {first}")
+        free = "free (simulated); live " if preview.is_simulated else ""
+        again = f", the clip's own {self.duration_s:g} s billed again" if is_clip else ""
+        lines.append(f"price: {free}{preview.estimate} for {request.seconds} s{again}")
+        if not is_clip:
+            lines.append("motion: a frame carries none over; where the model takes a first_clip, by='clip' does")
+        return "\n".join(lines)
 
     def contact_sheet(self, columns: int = 4, rows: int = 2, width: int = 320) -> Image:
         """Return frames in rows, evenly spaced, each with its time.
