@@ -128,6 +128,6 @@ def test_a_gateways_own_limits_count() -> None:
 
 
 def test_a_repair_of_a_picture_that_is_not_there() -> None:
-    repair = Repair("last_frame", "Turn it upright", (("upright", {}),), MODELS["wan2.7-i2v"].image)
+    repair = Repair("last_frame", "Turn it upright", (), MODELS["wan2.7-i2v"].image)
     with pytest.raises(MediaError, match="has no last_frame"):
         repair.apply(ask(noise(500, 400)))

@@ -72,6 +72,11 @@ class Content:
     animated: bool = False
     """Has more than one frame; the first is the one measured."""
 
+    @property
+    def has_odd_colours(self) -> bool:
+        """Whether no document names its colour mode: CMYK, 16 bits, floats."""
+        return self.mode in ("CMYK", "I", "F") or self.mode.endswith(";16")
+
     def facts(self) -> dict[str, Any]:
         """Return the fields by name."""
         return {item.name: getattr(self, item.name) for item in fields(self)}

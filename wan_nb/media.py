@@ -137,7 +137,7 @@ class Media(content.Content):
         return ImageOps.exif_transpose(picture)
 
     def thumbnail(self, longest: int = 320) -> bytes:
-        """Return a small upright JPEG, alpha over white.
+        """Return a small upright JPEG, grey squares where it can be seen through.
 
         Args:
             longest: Pixels of the longer side, at most; a smaller picture keeps its size.
@@ -152,7 +152,7 @@ class Media(content.Content):
             return small
         picture = self.stored()
         picture.draft(None, (2 * longest, 2 * longest))  # a JPEG is decoded at a fraction of its size
-        small = pixels.jpeg(ImageOps.exif_transpose(picture), longest)
+        small = pixels.thumbnail(ImageOps.exif_transpose(picture), longest)
         while len(_SMALL) >= _SMALL_ONES:
             _SMALL.popitem(last=False)
         _SMALL[key] = small

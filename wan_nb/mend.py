@@ -278,7 +278,7 @@ def _take(source: object) -> Mended:
 def _done(old: Mended, action: str, text: str, new: Picture | None = None, box: Box | None = None) -> Mended:
     """Record one more repair; without a new picture, why there was nothing to do."""
     picture = new or old.picture
-    before = pixels.jpeg(pixels.on_squares(old.picture))
-    after = pixels.jpeg(pixels.on_squares(picture)) if new else before
+    before = pixels.thumbnail(old.picture)
+    after = pixels.thumbnail(picture) if new else before
     record = Mending(action, text, old.size, Size(*picture.size), box, new is not None, before, after)
     return Mended(picture, (*old.records, record), old.name)

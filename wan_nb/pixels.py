@@ -87,34 +87,32 @@ def plain(picture: Picture, background: str = "white") -> Picture:
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
-def jpeg(picture: Picture, longest: int = 320) -> bytes:
-    """Return a small JPEG of a picture for forms and notebooks, its longer side `longest` pixels at most."""
-    from PIL import Image
-
-    scale = min(1.0, longest / max(picture.size))
-    small = picture
-    if scale < 1 and picture.mode in ("L", "RGB", "RGBA", "LA", "CMYK"):
-        target = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-        small = picture.resize(target, Image.Resampling.BOX if scale < 0.5 else Image.Resampling.BILINEAR)
-    small = plain(small)
-    small.thumbnail((longest, longest))
+def jpeg(picture: Picture, quality: int = 80, profile: bytes = b"") -> bytes:
+    """Encode a picture as JPEG, alpha over white, with a colour profile where one is given."""
     buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=80, icc_profile=b"")
+    plain(picture).save(buffer, "JPEG", quality=quality, icc_profile=profile)
     return buffer.getvalue()
 
 
-def on_squares(picture: Picture) -> Picture:
-    """Return the picture with grey squares behind what can be seen through; one without alpha as it is."""
+def thumbnail(picture: Picture, longest: int = 320) -> bytes:
+    """Return a small JPEG for forms and notebooks: its longer side `longest` pixels at most, grey squares for alpha."""
     from PIL import Image
 
-    if not picture.has_transparency_data:
-        return picture
-    side = max(picture.size) // 24 + 1
-    dots = Image.new("L", (picture.width // side + 1, picture.height // side + 1), 255)
-    dots.putdata([255 if (x + y) % 2 else 190 for y in range(dots.height) for x in range(dots.width)])
-    squares = dots.resize((dots.width * side, dots.height * side), Image.Resampling.NEAREST)
-    layer = picture.convert("RGBA")
-    return Image.alpha_composite(squares.crop((0, 0, *picture.size)).convert("RGBA"), layer).convert("RGB")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+    elif picture.mode not in ("L", "RGB", "CMYK"):
+        picture = plain(picture)
+    scale = longest / max(picture.size)
+    if scale < 1:
+        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        picture = picture.resize(size, Image.Resampling.BOX if scale < 0.5 else Image.Resampling.BILINEAR)
+    if picture.mode == "RGBA":
+        side = max(picture.size) // 24 + 1
+        dots = Image.new("L", (picture.width // side + 1, picture.height // side + 1))
+        dots.putdata([255 if (x + y) % 2 else 190 for y in range(dots.height) for x in range(dots.width)])
+        squares = dots.resize((dots.width * side, dots.height * side), Image.Resampling.NEAREST)
+        picture = Image.alpha_composite(squares.crop((0, 0, *picture.size)).convert("RGBA"), picture).convert("RGB")
+    return jpeg(picture)
 
 
 def figure(small: bytes | None, caption: str) -> str:
@@ -131,10 +129,8 @@ def smooth(picture: Picture) -> tuple[Picture, str]:
     """Return the picture in a mode whose pixels can be mixed, and what that changed."""
     if picture.has_transparency_data:
         return picture.convert("RGBA"), "" if picture.mode == "RGBA" else f", {picture.mode} made RGBA"
-    if picture.mode == "RGB":
-        return picture, ""
     picture, how = rgb(picture)
-    return picture, f", {how}"
+    return picture, f", {how}" if how else ""
 
 
 def rgb(picture: Picture) -> tuple[Picture, str]:

@@ -191,12 +191,11 @@ def _image(name: str, what: str, medium: Media, limits: ImageLimits) -> Iterator
 def _looks(what: str, medium: Media) -> tuple[Rule, ...]:
     """What is taken, and may not look as meant."""
     other = bool(medium.declared_mime) and medium.declared_mime != medium.mime
-    odd = medium.mode in ("CMYK", "I", "F") or medium.mode.endswith(";16")
     return (
         (other, "warning", f"{what} says {medium.declared_mime} and holds {medium.mime}.", f"It is sent as {medium.mime}.", "S001, S003"),
         (medium.rotated, "warning", f"{what} is stored turned (EXIF); as shown it is {medium.size}. Whether the service turns it is not documented.", "wan.upright(picture) makes it certain.", ""),
         (medium.animated, "warning", f"{what} is animated.", "Expect its first frame to be used.", ""),
-        (odd, "warning", f"{what} is stored as {medium.mode}; no document names that.", "wan.to_rgb(picture).", ""),
+        (medium.has_odd_colours, "warning", f"{what} is stored as {medium.mode}; no document names that.", "wan.to_rgb(picture).", ""),
     )  # fmt: skip
 
 

@@ -7,15 +7,16 @@ applied gives a new request and leaves the old one as it was, so taking it back 
 from __future__ import annotations
 
 import dataclasses
-import io
 import itertools
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
-from wan_nb import boxes, mend, pixels
+from wan_nb import mend, pixels
+from wan_nb.boxes import fit_between
 from wan_nb.content import amount
-from wan_nb.errors import GeometryError, MediaError
+from wan_nb.errors import MediaError
 from wan_nb.facts import ImageLimits
 from wan_nb.geometry import Size
 from wan_nb.media import Media, load
@@ -23,21 +24,13 @@ from wan_nb.mend import Mended, Mending
 from wan_nb.problems import Place
 from wan_nb.request import VideoRequest
 
-_MB = 1024 * 1024
-_QUALITIES = (95, 90, 80, 70)
-_MENDS: Mapping[str, Callable[..., Mended]] = {
-    "upright": mend.upright,
-    "crop": mend.crop,
-    "pad": mend.pad,
-    "scale_into": mend.scale_into,
-    "flatten": mend.flatten,
-    "to_rgb": mend.to_rgb,
-}
-"""In the order in which several are done: a picture is cropped before it is scaled."""
-_UNUSUAL = ("CMYK", "I", "F")
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
-Step = tuple[str, Mapping[str, object]]
-"""The name of a function of `wan_nb.mend` and what it is given besides the picture."""
+_MB = 1024 * 1024
+
+Step = tuple[Callable[..., Mended], Mapping[str, object]]
+"""A function of `wan_nb.mend` and what it is given besides the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +77,7 @@ class Repair:
     label: str
     """What it does, for a button."""
     steps: tuple[Step, ...]
-    """What is done, in order; none when the file only has to become smaller."""
+    """What is done to the upright picture, in order; it is saved anew in any case."""
     limits: ImageLimits = dataclasses.field(repr=False)
     """What the result must keep to."""
 
@@ -96,8 +89,8 @@ class Repair:
             MediaError: If the picture cannot be read, or its file cannot be made small enough.
         """
         mended = mend.upright(medium)  # as every repair begins; the record says whether it changed anything
-        for name, options in self.steps:
-            mended = _MENDS[name](mended, **options)
+        for step, options in self.steps:
+            mended = step(mended, **options)
         return _saved(mended, medium, self.limits)
 
     def apply(self, request: VideoRequest) -> VideoRequest:
@@ -130,105 +123,77 @@ def repairs(request: VideoRequest, place: Place | None = None) -> tuple[Repair, 
     limits = place.image if place and place.image else spec.image
     taken = frozenset().union(*spec.inputs.union)
     return tuple(
-        each for name, medium in request.media.items() if name in taken for each in of_picture(name, medium, limits)
+        each for name, medium in request.media.items() if name in taken for each in _of_picture(name, medium, limits)
     )
-
-
-def of_picture(name: str, medium: Media, limits: ImageLimits) -> tuple[Repair, ...]:
-    """Return what can be done about one picture; each of them mends everything that can be mended.
-
-    Args:
-        name: Field of the request.
-        medium: The picture; an address is not fetched, so nothing is known of it.
-        limits: What the model takes.
-    """
-    if medium.kind != "image" or medium.error or medium.size is None:
-        return ()
-    faults = [fault for fault in _faults(medium, medium.size, limits) if fault]
-    if not faults and medium.nbytes > limits.megabytes.high * _MB:
-        faults = [[("Save it smaller", ())]]
-    if not faults:
-        return ()
-    offered = []
-    for ways in itertools.product(*faults):
-        choices = [label for (label, _), fault in zip(ways, faults, strict=True) if len(fault) > 1]
-        label = ways[0][0] if len(ways) == 1 else ", ".join(["Mend all of it", *(each.lower() for each in choices)])
-        offered.append(Repair(name, label, tuple(step for _, steps in ways for step in steps), limits))
-    return tuple(offered)
 
 
 _Ways = list[tuple[str, tuple[Step, ...]]]
 """Ways to mend one fault, the usual one first: its label, and the steps."""
 
 
+def _of_picture(name: str, medium: Media, limits: ImageLimits) -> Iterator[Repair]:
+    """Offer one repair for each choice there is; each mends everything that can be mended."""
+    if medium.kind != "image" or medium.size is None:  # an address is not fetched: nothing is known of it
+        return
+    faults = [ways for ways in _faults(medium, medium.size, limits) if ways]
+    if not faults and medium.nbytes > limits.megabytes.high * _MB:
+        faults = [[("Save it smaller", ())]]
+    for ways in itertools.product(*faults) if faults else ():
+        choices = [label.lower() for (label, _), fault in zip(ways, faults, strict=True) if len(fault) > 1]
+        label = ways[0][0] if len(ways) == 1 else ", ".join(["Mend all of it", *choices])
+        yield Repair(name, label, tuple(step for _, steps in ways for step in steps), limits)
+
+
 def _faults(medium: Media, size: Size, limits: ImageLimits) -> Iterator[_Ways]:
-    """Go through what can be wrong, in the order in which it is mended."""
+    """Go through what can be wrong, in the order in which it is mended: a picture is cropped before it is scaled."""
     if medium.rotated:
-        yield [("Turn it upright", (("upright", {}),))]
-    shaped = yield from _shape(size, limits)
-    yield _scale(shaped, limits)
-    odd = medium.mode in _UNUSUAL or medium.mode.endswith(";16")
+        yield [("Turn it upright", ())]
+    yield _sides(size, limits)
     if medium.has_alpha:
-        yield [(f"Lay it on {colour}", (("flatten", {"background": colour}),)) for colour in ("white", "black")]
-    elif odd or medium.format not in limits.formats:
-        yield [("Make it RGB" if odd else "Save it as PNG", (("to_rgb", {}),))]
+        yield [(f"Lay it on {colour}", ((mend.flatten, {"background": colour}),)) for colour in ("white", "black")]
+    elif medium.has_odd_colours or medium.format not in limits.formats:
+        yield [("Make it RGB" if medium.has_odd_colours else "Save it as PNG", ((mend.to_rgb, {}),))]
 
 
-def _shape(size: Size, limits: ImageLimits) -> Generator[_Ways, None, Size]:
-    """Offer crop and canvas for a picture that is too long; return the size that the crop leaves."""
+def _sides(size: Size, limits: ImageLimits) -> _Ways:
+    """Offer the nearest size within bounds, for a picture that is too long after a crop or on a canvas."""
     low, high = limits.side.outer
     most = min(limits.max_ratio or 10**6, int(high // low))
-    if max(size) <= most * min(size):
-        return size
+    short, long = sorted(size)
+    if long <= most * short:
+        bounds = _bounds(long, short, limits)
+        fitting = fit_between(size, **bounds)
+        return [(f"Scale it to {fitting}", ((mend.scale_into, bounds),))] if fitting != size else []
     ratio = f"{most}:1" if size.width > size.height else f"1:{most}"
-    try:
-        left, top, right, bottom = boxes.inner_box(size, ratio=ratio)
-    except GeometryError:
-        return size
-    yield [
-        (f"Crop it to {ratio}", (("crop", {"ratio": ratio}),)),
-        (f"Pad it to {ratio}", (("pad", {"ratio": ratio, "fill": "blur"}),)),
+    scale = mend.scale_into, _bounds(most, 1, limits)
+    return [
+        (f"Crop it to {ratio}", ((mend.crop, {"ratio": ratio}), scale)),
+        (f"Pad it to {ratio}", ((mend.pad, {"ratio": ratio, "fill": "blur"}), scale)),
     ]
-    return Size(right - left, bottom - top)
 
 
-def _scale(size: Size, limits: ImageLimits) -> _Ways:
-    """Offer the nearest size that every document takes, else the nearest that one takes."""
-    for low, high in ((limits.side.low, limits.side.high), limits.side.outer):
-        try:
-            fitting = boxes.fit_between(size, int(low), int(high))
-        except GeometryError:
-            continue  # too long for these bounds
-        if fitting == size:
-            return []
-        return [(f"Scale it to {fitting}", (("scale_into", {"low": int(low), "high": int(high)}),))]
-    return []
+def _bounds(long: int, short: int, limits: ImageLimits) -> dict[str, int]:
+    """Return the bounds that every document takes, or where a shape is too long for them, those that one takes."""
+    low, high = limits.side.low, limits.side.high
+    if long * low > short * high:
+        low, high = limits.side.outer
+    return {"low": int(low), "high": int(high)}
 
 
 def _saved(mended: Mended, medium: Media, limits: ImageLimits) -> Repaired:
-    """Encode it: without loss, unless it was a JPEG or the file would be too large for the model."""
-    records = mended.records
-    limit = limits.megabytes.high * _MB
-    stem = PurePath(medium.name).stem or "picture"
-    if medium.format != "JPEG":
-        data = pixels.png(mended.picture)
-        if len(data) <= limit:
-            return _repaired(data, f"{stem}, mended.png", records, "as PNG")
-    for quality in _QUALITIES:
-        data = _jpeg(mended, quality)
-        if len(data) <= limit:
-            return _repaired(data, f"{stem}, mended.jpg", records, f"as JPEG of quality {quality}")
-    smaller = mend.scale_into(mended, low=1, high=max(mended.size) * 3 // 4)
-    return _saved(smaller, medium, limits)
+    """Encode it in the best way that is small enough for the model, scaled down where none is."""
+    for suffix, how, data in _encodings(mended.picture, is_jpeg=medium.format == "JPEG"):
+        if len(data) <= limits.megabytes.high * _MB:
+            name = f"{PurePath(medium.name).stem or 'picture'}, mended.{suffix}"
+            return Repaired(
+                load({"name": name, "content": data}), mended.records, f"saved as {how}, {amount(len(data))}"
+            )
+    return _saved(mend.scale_into(mended, low=1, high=max(mended.size) * 3 // 4), medium, limits)
 
 
-def _repaired(data: bytes, name: str, records: tuple[Mending, ...], how: str) -> Repaired:
-    medium = load({"name": name, "content": data})
-    return Repaired(medium, records, f"saved {how}, {amount(medium.nbytes)}")
-
-
-def _jpeg(mended: Mended, quality: int) -> bytes:
-    picture = pixels.plain(mended.picture)
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=quality, icc_profile=mended.picture.info.get("icc_profile") or b"")
-    return buffer.getvalue()
+def _encodings(picture: Picture, *, is_jpeg: bool) -> Iterator[tuple[str, str, bytes]]:
+    """Yield suffix, words and bytes, the best first: without loss, unless it was a JPEG."""
+    if not is_jpeg:
+        yield "png", "PNG", pixels.png(picture)
+    for quality in (95, 90, 80, 70):
+        yield "jpg", f"JPEG of quality {quality}", pixels.jpeg(picture, quality, picture.info.get("icc_profile") or b"")
