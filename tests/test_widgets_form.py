@@ -36,7 +36,7 @@ def fill(form: Form, picture: Path) -> None:
 
 def note(form: Form, field: str) -> str:
     slot = form.slots.get(field)
-    parts = (slot.hint, slot.note) if slot else (form._hints[field], form._notes[field])
+    parts = (slot.hint, slot.note) if slot else (form._rows[field].hint, form._rows[field].said)
     return "".join(str(part.value) for part in parts)
 
 
@@ -120,8 +120,12 @@ def test_switches_are_left_to_the_service_unless_set(form: Form, picture: Path) 
 def test_wasteful_needs_a_tick(form: Form, picture: Path) -> None:
     fill(form, picture)
     form._controls["prompt"].value = "x" * 1501
-    assert form._submit.disabled and is_shown(form._allow) and "1501 of 1500 characters" in note(form, "prompt")
-    form._allow.value = True
+    assert (
+        form._submit.disabled
+        and is_shown(form._controls["allow_wasteful"])
+        and "1501 of 1500 characters" in note(form, "prompt")
+    )
+    form._controls["allow_wasteful"].value = True
     until(lambda: form.state.is_settled)
     assert not form._submit.disabled
     form._submit.click()
@@ -136,20 +140,20 @@ def test_submit_right_after_typing_a_path_goes_on_when_it_is_read(form: Form, pi
 
 def test_the_same_request_shows_its_run_and_new_sample_makes_another(form: Form, picture: Path) -> None:
     fill(form, picture)
-    assert not is_shown(form._sample)
+    assert not is_shown(form._controls["new_sample"])
     form._submit.click()
     first = until(lambda: form.runs)[0]
-    until(lambda: is_shown(form._sample) and "Submit shows that run" in form._existing.value)
+    until(lambda: is_shown(form._controls["new_sample"]) and "Submit shows that run" in form._existing.value)
     until(lambda: not form._submit.disabled)
     form._submit.click()
     until(lambda: not form._sending and form.state.is_settled)
     assert [view.run.id for view in form.runs] == [first.run.id]
     for take in (2, 3):
-        form._sample.value = True
+        form._controls["new_sample"].value = True
         assert "makes another" in form._existing.value
         form._submit.click()
         until(lambda take=take: len(form.runs) == take and not form._sending and form.state.is_settled)  # type: ignore[misc]
-        until(lambda: not form._sample.value)
+        until(lambda: not form._controls["new_sample"].value)
         assert form.runs[0].run.state.take == take
     assert form.runs[-1] is first and tuple(form._below.children) == tuple(form.runs)
 
@@ -162,7 +166,7 @@ def test_a_failed_run_can_be_tried_again(tmp_path: Path, picture: Path) -> None:
         form._submit.click()
         until(lambda: form.runs and "tick new sample to try again" in form._existing.value)
         assert ">failed at" in form._existing.value
-        form._sample.value = True
+        form._controls["new_sample"].value = True
         form._submit.click()
         until(lambda: len(form.runs) == 2 and form.runs[0].run.state.phase is RunPhase.SAVED)
 
@@ -416,10 +420,10 @@ def test_what_costs_more_than_goes_without_a_word_is_a_tick(
 ) -> None:
     with wan.live(region="singapore", api_key="sk-0", confirm_above="0.20 USD", folder=tmp_path / "live") as session:
         form = session.form(first_frame=str(picture), resolution="720P", duration=5)
-        until(lambda: is_shown(form._confirm))
+        until(lambda: is_shown(form._controls["confirmed"]))
         assert "it costs about 0.25 USD, and 0.20 USD is the most without a word" in form._existing.value
         assert form._submit.disabled
-        form._confirm.value = True
+        form._controls["confirmed"].value = True
         assert not form._submit.disabled
         said: list[dict[str, Any]] = []
 
@@ -432,4 +436,4 @@ def test_what_costs_more_than_goes_without_a_word_is_a_tick(
         until(lambda: said)
         assert said[0]["confirm"] is True
         form._slider.value = 2
-        until(lambda: not is_shown(form._confirm) and not form._submit.disabled)
+        until(lambda: not is_shown(form._controls["confirmed"]) and not form._submit.disabled)

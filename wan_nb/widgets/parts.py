@@ -81,6 +81,11 @@ def problem_html(problem: Problem, *, missing: bool = False) -> str:
     return f'<span class="wan-problem {problem.severity}" role="{role}"{source}>{sign} {escape(str(problem))}</span>'
 
 
+def note_html(inner: str) -> str:
+    """Return HTML as a line in small type; nothing for nothing."""
+    return f'<div class="wan-note">{inner}</div>' if inner else ""
+
+
 def fault_html(error: BaseException) -> str:
     """Return what an exception says: its type, message, and what to do where somebody knows."""
     text = f"{type(error).__name__}: {error}"

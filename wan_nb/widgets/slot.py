@@ -13,7 +13,7 @@ from wan_nb.problems import Problem
 from wan_nb.request import MEDIA_FIELDS
 from wan_nb.widgets.gallery import Gallery
 from wan_nb.widgets.offers import Offer
-from wan_nb.widgets.parts import box, escape, guarded, jpeg_address, problem_html, put, show
+from wan_nb.widgets.parts import box, escape, guarded, jpeg_address, note_html, problem_html, put, show
 from wan_nb.widgets.picker import FilePicker
 from wan_nb.widgets.state import FormState
 
@@ -127,13 +127,12 @@ class MediaSlot(W.VBox):  # type: ignore[misc]
 
     def _paint_notes(self) -> None:
         medium = getattr(self.state, self.field)
-        hint = "" if medium is None or medium.error else escape(str(medium))
-        self.hint.value = f'<div class="wan-note">{hint}</div>' if hint else ""
+        self.hint.value = note_html("" if medium is None or medium.error else escape(str(medium)))
         is_missing = self.state.is_missing(self.field)
         lines = [problem_html(each, missing=is_missing) for each in self.state.problems_of(self.field)]
         if self._refused:
             lines.insert(0, problem_html(Problem(self.field, "refused", self._refused, "")))
-        self.note.value = f'<div class="wan-note">{"".join(lines)}</div>'
+        self.note.value = note_html("".join(lines))
 
     def _paint_repairs(self) -> None:
         mended, offers = self.state.mended(self.field), self.state.offers.of(self.field)

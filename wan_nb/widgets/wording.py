@@ -237,3 +237,12 @@ def model_line(spec: ModelSpec, region: str = "", usual: Usual | None = None) ->
     if usual and (words := usual_words(usual.median_s, usual.p90_s)):
         parts.append(f"{words} ({usual.source if usual.count else 'as published'})")
     return " · ".join([*parts, *([cite(spec.note)] if spec.note else [])])
+
+
+def run_line(state: RunState) -> str:
+    """Say which run it was, in one line of a list: when, with what, and how it ended where that was bad."""
+    prompt = " ".join(str(state.request.get("prompt") or state.request.get("template") or "no prompt").split())
+    short = prompt if len(prompt) <= 48 else f"{prompt[:47]}…"
+    words = phase_words(state)
+    ended = f" · {words.word}" if words.tone == "bad" else ""
+    return f"{clock_time(state.created_at)} · {state.model} · {state.tier}, {state.seconds} s · {short}{ended}"
