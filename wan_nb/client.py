@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from html import unescape
 from pathlib import Path
@@ -79,8 +80,18 @@ class TaskRow:
     """What it is doing."""
     model: str
     """Model id."""
-    created_at: float | None
-    """Epoch seconds, by the server's clock."""
+    created: datetime | None
+    """When the service made it (aware, by the server's clock)."""
+
+    @classmethod
+    def read(cls, item: Mapping[str, Any], status_map: Mapping[str, str]) -> TaskRow:
+        """Read one item of the list."""
+        return cls(
+            task_id=str(item.get("task_id") or ""),
+            status=TaskStatus.read(item.get("status"), status_map),
+            model=str(item.get("model_name") or ""),
+            created=read_time(item.get("gmt_create") or item.get("start_time")),
+        )
 
 
 class _Bearer(httpx.Auth):
@@ -147,6 +158,10 @@ class Client:
             self.ahead_s = parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
         return response
 
+    async def _call(self, method: str, path: str, task_id: str = "", **options: Any) -> dict[str, Any]:
+        """Make a call that costs nothing, and return what a good answer says."""
+        return _answer(await self._send(self._calls, method, self.endpoint.base_url + path, **options), task_id)
+
     async def create(self, path: str, body: Body) -> TaskSnapshot:
         """Submit a task: the one call that costs money.
 
@@ -175,8 +190,7 @@ class Client:
 
     async def get(self, task_id: str) -> TaskSnapshot:
         """Ask for one task."""
-        url = self.endpoint.base_url + self.endpoint.poll_path.format(task_id=quote(task_id, safe=""))
-        answer = _answer(await self._send(self._calls, "GET", url), task_id)
+        answer = await self._call("GET", self.endpoint.poll_path.format(task_id=quote(task_id, safe="")), task_id)
         return TaskSnapshot.read(answer, status_map=self.endpoint.status_map)
 
     async def cancel(self, task_id: str) -> None:
@@ -185,8 +199,7 @@ class Client:
         Raises:
             ServiceError: If it is not PENDING any more (UnsupportedOperation).
         """
-        url = f"{self.endpoint.base_url}/tasks/{quote(task_id, safe='')}/cancel"
-        _answer(await self._send(self._calls, "POST", url), task_id)
+        await self._call("POST", f"/tasks/{quote(task_id, safe='')}/cancel", task_id)
 
     async def list_tasks(self, **filters: str | int) -> tuple[list[TaskRow], int]:
         """Return one page of the account's tasks and the number of pages.
@@ -194,23 +207,10 @@ class Client:
         Args:
             filters: ``start_time``, ``end_time`` (YYYYMMDDhhmmss), ``model_name``, ``status``, ``page_no`` …
         """
-        url = f"{self.endpoint.base_url}/tasks/"
-        answer = _answer(await self._send(self._calls, "GET", url, params=filters))
-        rows = []
-        data = answer.get("data")
-        for item in data if isinstance(data, list) else []:
-            if not isinstance(item, Mapping):
-                continue
-            made = read_time(item.get("gmt_create") or item.get("start_time"))
-            rows.append(
-                TaskRow(
-                    task_id=str(item.get("task_id") or ""),
-                    status=TaskStatus.read(item.get("status"), self.endpoint.status_map),
-                    model=str(item.get("model_name") or ""),
-                    created_at=made.timestamp() if made else None,
-                )
-            )
-        pages = answer.get("total_page")
+        answer = await self._call("GET", "/tasks/", params=filters)
+        data, pages = answer.get("data"), answer.get("total_page")
+        items = [item for item in data if isinstance(item, Mapping)] if isinstance(data, list) else []
+        rows = [TaskRow.read(item, self.endpoint.status_map) for item in items]
         return rows, pages if isinstance(pages, int) else 1
 
     async def upload(self, medium: Media, model: str) -> str:
@@ -219,14 +219,15 @@ class Client:
         Bound to the account and to `model` (FACTS §5). The file is streamed; equal bytes go up once, and a policy is
         used for as long as it holds.
         """
+        row = (model, medium.sha256)
         async with self._uploading:
-            return await self._upload(medium, model)
+            address, good_until = self._uploads.get(row, ("", 0.0))
+            if time.time() >= good_until:
+                address = await self._upload(medium, model)
+                self._uploads[row] = (address, time.time() + _UPLOAD_GOOD_S)
+            return address
 
     async def _upload(self, medium: Media, model: str) -> str:
-        row = (model, medium.sha256)
-        address, good_until = self._uploads.get(row, ("", 0.0))
-        if time.time() < good_until:
-            return address
         is_new = model not in self._policies
         policy = await self._policy(model)
         key = f"{policy['upload_dir']}/{medium.sha256[:16]}.{medium.format.lower()}"
@@ -235,22 +236,19 @@ class Client:
         with medium.open() as stream:
             files = {"file": (key.rsplit("/", 1)[1], stream, medium.mime)}
             response = await self._send(self._files, "POST", policy["upload_host"], data=form, files=files)
-        if not response.is_success and response.status_code != 409:  # 409: an earlier try of ours, its answer lost
-            self._policies.pop(model, None)
-            if not is_new:  # it may have run out by the storage's own clock
-                return await self._upload(medium, model)
+        if response.is_success or response.status_code == 409:  # 409: an earlier try of ours, its answer lost
+            return f"oss://{key}"
+        self._policies.pop(model, None)
+        if is_new:
             raise service_error(response)
-        self._uploads[row] = (f"oss://{key}", time.time() + _UPLOAD_GOOD_S)
-        return f"oss://{key}"
+        return await self._upload(medium, model)  # the kept policy may have run out by the storage's own clock
 
     async def _policy(self, model: str) -> Mapping[str, Any]:
         """Return the permission to upload for a model, the last one while it holds."""
         policy, good_until = self._policies.get(model, ({}, 0.0))
         if time.time() < good_until:
             return policy
-        url = f"{self.endpoint.base_url}/uploads"
-        query = {"action": "getPolicy", "model": model}
-        answer = _answer(await self._send(self._calls, "GET", url, params=query))
+        answer = await self._call("GET", "/uploads", params={"action": "getPolicy", "model": model})
         policy = answer.get("data") or {}
         missing = [name for name in (*_UPLOAD_FORM.values(), "upload_dir", "upload_host") if not policy.get(name)]
         if missing:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from wan_nb.clock import Clock
 from wan_nb.endpoint import GATEWAY_IMAGE, Endpoint, Secret, find_key, region_endpoint
 from wan_nb.errors import ConfigError
-from wan_nb.leaving import find_open
 from wan_nb.pricing import Money, currency_of
 from wan_nb.session import Session
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SIMULATED_SPEED = 60.0
 """Service seconds in a real second: a job of two minutes takes two seconds."""
+
+_BEGUN: WeakKeyDictionary[Session, tuple[object, ...]] = WeakKeyDictionary()
 
 
 def simulated(
@@ -52,11 +54,10 @@ def simulated(
         raise ConfigError(f"speed={speed!r} is not a speed; give a number above 0, such as 60.")
     if isinstance(scenario, str):
         scenario = Scenario.named(scenario)
-    home = Path(folder)
 
-    def begin() -> Session:
+    def begin(home: Path) -> Session:
         clock = Clock(speed=speed)
-        service = Simulator(home.expanduser().resolve() / "simulator", clock=clock, scenario=scenario).start()
+        service = Simulator(home / "simulator", clock=clock, scenario=scenario).start()
         try:
             endpoint = Endpoint("simulator", service.base_url, Secret("sk-simulated"), is_simulated=True)
             return Session(endpoint, home, clock=clock, on_close=service.stop)
@@ -64,7 +65,7 @@ def simulated(
             service.stop()
             raise
 
-    return _begin_once(home, ("simulator", speed, scenario), begin)
+    return _begin_once(folder, ("simulator", speed, scenario), begin)
 
 
 def live(
@@ -103,11 +104,11 @@ def live(
     for name, amount in (("budget", budget), ("confirm_above", confirm_above)):
         if amount is not None and listed and Money.of(amount).currency != listed:
             raise ConfigError(f"{name}={amount!r}: prices in {region} are in {listed}; write it as '2.00 {listed}'.")
-    endpoint, home = region_endpoint(region, key, workspace=workspace), Path(folder)
+    endpoint = region_endpoint(region, key, workspace=workspace)
     return _begin_once(
-        home,
+        folder,
         (endpoint, budget, confirm_above),
-        lambda: Session(endpoint, home, budget=budget, confirm_above=confirm_above),
+        lambda home: Session(endpoint, home, budget=budget, confirm_above=confirm_above),
     )
 
 
@@ -155,15 +156,14 @@ def gateway(
         status_map=dict(status_map or {}),
         image=GATEWAY_IMAGE,
     )
-    home = Path(folder or f"wan_runs/{name}")
-    return _begin_once(home, (endpoint,), lambda: Session(endpoint, home))
+    return _begin_once(folder or f"wan_runs/{name}", (endpoint,), lambda home: Session(endpoint, home))
 
 
-def _begin_once(home: Path, wishes: tuple[object, ...], begin: Callable[[], Session]) -> Session:
+def _begin_once(folder: str | Path, wishes: tuple[object, ...], begin: Callable[[Path], Session]) -> Session:
     """Give the open session that was begun in the same words, so that a cell can be run again; else begin one."""
-    session = find_open(home, wishes)
-    if session is None:
-        session = begin()
-        session.wishes = wishes
+    home = Path(folder).expanduser().resolve()
+    same = (each for each, asked in list(_BEGUN.items()) if asked == (home, *wishes) and not each.is_closed)
+    session = next(same, None) or begin(home)
+    _BEGUN[session] = (home, *wishes)
     session.resume()
     return session

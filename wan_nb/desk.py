@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from wan_nb.calibration import Calibration, calibrate_runs
 from wan_nb.clock import Clock
 from wan_nb.endpoint import Endpoint
+from wan_nb.engine import Engine
 from wan_nb.errors import ConfigError
 from wan_nb.hints import Hinted
 from wan_nb.history import Runs, Spend, prunable, usage_bytes
@@ -62,8 +63,9 @@ class Desk(Hinted):
     _planner: Planner
     _runs: dict[str, Run]
     _onlookers: Onlookers[Run]
-    is_closed = False
-    """Whether `close` was called, or this is a forked child."""
+    engine: Engine
+    """The thread that does all that waits."""
+    _is_left = False
 
     # --- what it is ---------------------------------------------------------------------------------------------
 
@@ -100,6 +102,11 @@ class Desk(Hinted):
             LedgerError: If the file is not kept here.
         """
         return self.inputs.find(reference, name)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called, or this is a forked child: threads do not come along, and two must not write."""
+        return self._is_left or not self.engine.thread.is_alive()
 
     def _check_open(self) -> None:
         if self.is_closed:
@@ -209,7 +216,7 @@ class Desk(Hinted):
 
     def _published(self, state: RunState) -> None:
         run = self._runs.get(state.run_id)
-        if run is not None:
+        if run is not None and run.state != state:
             run._publish(state)
 
     def _arriving(self, run_id: str, done: int, total: int) -> None:

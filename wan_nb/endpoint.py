@@ -17,26 +17,28 @@ from wan_nb.catalog import Bounds, ImageLimits
 from wan_nb.errors import ConfigError
 from wan_nb.problems import Place
 
-SHARED_HOSTS: Mapping[str, str] = {
-    "singapore": "dashscope-intl.aliyuncs.com",
-    "beijing": "dashscope.aliyuncs.com",
-    "virginia": "dashscope-us.aliyuncs.com",
-    "hongkong": "cn-hongkong.dashscope.aliyuncs.com",
-}
-"""Hosts that any key of the region may use (FACTS §7)."""
 
-REGION_IDS: Mapping[str, str] = {
-    "singapore": "ap-southeast-1",
-    "beijing": "cn-beijing",
-    "virginia": "us-east-1",
-    "frankfurt": "eu-central-1",
-    "tokyo": "ap-northeast-1",
-    "hongkong": "cn-hongkong",
-}
-"""Regions by name; a workspace's own host is ``{workspace}.{id}.maas.aliyuncs.com`` (seed 001, FACTS §7)."""
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One place of the vendor's own (FACTS §7)."""
 
-UPLOAD_REGIONS = ("singapore", "beijing")
-"""Regions that have the temporary upload (FACTS §5; Singapore by pages of Oct 2026 only)."""
+    id: str
+    """In the hosts of workspaces: ``{workspace}.{id}.maas.aliyuncs.com`` (seed 001)."""
+    shared_host: str = ""
+    """Host that any key of the region may use."""
+    can_upload: bool = False
+    """Whether it has the temporary upload (FACTS §5; Singapore by pages of Oct 2026 only)."""
+
+
+REGIONS: Mapping[str, Region] = {
+    "singapore": Region("ap-southeast-1", "dashscope-intl.aliyuncs.com", can_upload=True),
+    "beijing": Region("cn-beijing", "dashscope.aliyuncs.com", can_upload=True),
+    "virginia": Region("us-east-1", "dashscope-us.aliyuncs.com"),
+    "frankfurt": Region("eu-central-1"),
+    "tokyo": Region("ap-northeast-1"),
+    "hongkong": Region("cn-hongkong", "cn-hongkong.dashscope.aliyuncs.com"),
+}
+"""Regions by the names that users give."""
 
 GATEWAY_IMAGE = ImageLimits(Bounds(360, 2000, "S002"), Bounds(0, 10, "S002"))
 """What the gateway of seed 002 takes; the older bounds, which relays still enforce."""
@@ -68,8 +70,6 @@ class Secret:
 
     def __repr__(self) -> str:
         return "Secret(…)"
-
-    __str__ = __repr__
 
     def __reduce__(self) -> str:
         raise TypeError("a key is not pickled")
@@ -122,7 +122,7 @@ def region_endpoint(region: str, key: Secret, *, workspace: str | None = None) -
     """Return the vendor's own endpoint in a region.
 
     Args:
-        region: A name in `REGION_IDS`.
+        region: A name in `REGIONS`.
         key: A key of that region.
         workspace: Workspace id, for its own host (seed 001 recommends it in Singapore).
 
@@ -133,15 +133,13 @@ def region_endpoint(region: str, key: Secret, *, workspace: str | None = None) -
         >>> region_endpoint("singapore", Secret("sk-0")).base_url
         'https://dashscope-intl.aliyuncs.com/api/v1'
     """
-    if region not in REGION_IDS:
-        raise ConfigError(f"region={region!r} is not known; the regions are {', '.join(REGION_IDS)}.")
-    if workspace:
-        host = f"{workspace}.{REGION_IDS[region]}.maas.aliyuncs.com"
-    elif region in SHARED_HOSTS:
-        host = SHARED_HOSTS[region]
-    else:
+    if region not in REGIONS:
+        raise ConfigError(f"region={region!r} is not known; the regions are {', '.join(REGIONS)}.")
+    its = REGIONS[region]
+    host = f"{workspace}.{its.id}.maas.aliyuncs.com" if workspace else its.shared_host
+    if not host:
         raise ConfigError(f"{region} has no shared host; give workspace='…' (its id stands in the console).")
-    return Endpoint(region, f"https://{host}/api/v1", key, region=region, can_upload=region in UPLOAD_REGIONS)
+    return Endpoint(region, f"https://{host}/api/v1", key, region=region, can_upload=its.can_upload)
 
 
 def find_key(api_key: str | None = None) -> Secret:
@@ -153,21 +151,18 @@ def find_key(api_key: str | None = None) -> Secret:
     Raises:
         ConfigError: If none of them has one, or what was given is empty.
     """
-    where = "api_key"
-    if api_key == "ask":
-        api_key = getpass.getpass("Model Studio API key (not shown): ")
-    if api_key is None:
+    where, text = "api_key", getpass.getpass("Model Studio API key (not shown): ") if api_key == "ask" else api_key
+    if text is None:
         where = "DASHSCOPE_API_KEY"
-        api_key = os.environ.get(where)
-    if api_key is None:
+        text = os.environ.get(where)
+    if text is None:
         path = Path(os.environ.get("DASHSCOPE_API_KEY_FILE_PATH") or "~/.dashscope/api_key").expanduser()
-        where = str(path)
-        api_key = path.read_text(encoding="utf-8") if path.is_file() else None
-    if api_key is None:
+        where, text = str(path), path.read_text(encoding="utf-8") if path.is_file() else None
+    if text is None:
         raise ConfigError(
             "no API key: set DASHSCOPE_API_KEY, or give api_key='sk-…'. Without one, wan.simulated() costs nothing."
         )
-    text = api_key.strip()
+    text = text.strip()
     if not text:
         raise ConfigError(f"{where} is empty; a key looks like 'sk-…'. Without one, wan.simulated() costs nothing.")
     if any(character.isspace() or not character.isascii() for character in text):

@@ -8,10 +8,13 @@ Nothing depends on it surviving: the journal is the truth.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import concurrent.futures
+import contextlib
 import logging
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
@@ -24,6 +27,8 @@ T = TypeVar("T")
 
 TICK_S = 0.2
 """Longest wait in one piece, so that a notebook's stop button is heard (real seconds)."""
+STOP_S = 2.0
+"""Real seconds that stopping waits for what it cancelled."""
 
 
 class Engine:
@@ -43,7 +48,10 @@ class Engine:
         self.workers = concurrent.futures.ThreadPoolExecutor(4, thread_name_prefix="wan-worker")
         self.loop.set_default_executor(self.workers)
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True, name="wan-engine")
+        self._stopping = asyncio.Event()
+        self.thread = threading.Thread(
+            target=self.loop.run_until_complete, args=(self._live(),), daemon=True, name="wan-engine"
+        )
         self.thread.start()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
@@ -64,11 +72,8 @@ class Engine:
         """Start a coroutine from the engine's own thread and keep it alive until it ends."""
         task = self.loop.create_task(work)
         self._tasks.add(task)  # the loop itself holds tasks weakly
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        _tell(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(_tell)
 
     async def settle(self, timeout_s: float) -> None:
         """Wait, on the engine's own thread, for what was spawned; what takes longer is left running."""
@@ -83,31 +88,28 @@ class Engine:
             raise ConfigError("a blocking call was made on the engine's own thread; await it there instead.")
         future = self.submit(work)
         try:
-            while True:
-                try:
-                    return future.result(timeout=TICK_S)
-                except concurrent.futures.TimeoutError:
-                    if future.done():
-                        raise
+            while not concurrent.futures.wait([future], timeout=TICK_S).done:
+                pass
         except KeyboardInterrupt:
             future.cancel()
             raise
+        return future.result()
+
+    async def _live(self) -> None:
+        """Let the loop run until it is told to stop, then cancel what still does."""
+        await self._stopping.wait()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        if others:
+            await asyncio.wait(others, timeout=STOP_S)
 
     def stop(self) -> None:
         """Cancel what runs, stop the loop and join the thread."""
-
-        async def cancel_all() -> None:
-            others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
-
         if not self.thread.is_alive():
             return
-        with_cancel = self.submit(cancel_all())
-        concurrent.futures.wait([with_cancel], timeout=2)
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(timeout=2)
+        self.loop.call_soon_threadsafe(self._stopping.set)
+        self.thread.join(timeout=2 * STOP_S)
         self.workers.shutdown(wait=False, cancel_futures=True)
         if not self.thread.is_alive():
             self.loop.close()
@@ -117,6 +119,20 @@ def _tell(work: asyncio.Task[None] | concurrent.futures.Future[None]) -> None:
     """Log why work failed that nobody awaits: the only place where it can be seen."""
     if not work.cancelled() and work.exception():
         _log.error("work on the engine failed", exc_info=work.exception())
+
+
+def at_exit(method: Callable[[], None]) -> None:
+    """Call a method at the process's end, if its object is still there, while thread pools still work.
+
+    Python ends thread pools before it runs `atexit`; the hook that runs earlier is private, so it may be missing.
+    """
+    kept = weakref.WeakMethod(method)
+
+    def call() -> None:
+        if alive := kept():
+            alive()
+
+    getattr(threading, "_register_atexit", atexit.register)(call)
 
 
 def allow_nested_loops() -> str:
@@ -139,11 +155,8 @@ def allow_nested_loops() -> str:
     import importlib.metadata
     import sys
 
-    try:
+    with contextlib.suppress(ImportError):
         importlib.import_module("nest_asyncio2").apply()
-    except ImportError:
-        pass
-    else:
         return "nest_asyncio2"
     try:
         kernel = tuple(int(part) for part in importlib.metadata.version("ipykernel").split(".")[:2])

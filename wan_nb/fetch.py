@@ -18,7 +18,7 @@ from wan_nb.client import Client
 from wan_nb.clock import Clock
 from wan_nb.errors import DownloadError, LostAnswerError, ServiceError, UnsentError, VideoError
 from wan_nb.record import RunState
-from wan_nb.retry import backoff_s
+from wan_nb.schedule import backoff_s
 
 FETCH_TRIES = 12
 """How often a result is fetched in vain (about seven minutes) before that is said; `session.resume()` goes on."""

@@ -7,26 +7,23 @@ after the journal knows. Sending, the one step that costs money, is in `wan_nb.s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from wan_nb.client import Client
-from wan_nb.clock import Clock
 from wan_nb.engine import Engine
-from wan_nb.errors import ConfigError, LedgerError, NotFoundError, ServiceError
+from wan_nb.errors import ConfigError, NotFoundError, ServiceError
 from wan_nb.fetch import bring_home
-from wan_nb.ledger import Ledger
 from wan_nb.record import Record, RunPhase, RunState
-from wan_nb.recover import Candidates, find_candidates
-from wan_nb.request import VideoRequest
-from wan_nb.retry import PASSING, patiently
-from wan_nb.schedule import Schedule, Usual
+from wan_nb.schedule import PASSING, Schedule, Usual, patiently
 from wan_nb.send import Sender
 from wan_nb.task import TaskSnapshot, TaskStatus
+from wan_nb.tasks import Candidates, find_candidates
 
 TEND_S = 1.0
 """Real seconds between looks at the journal for what other kernels did."""
@@ -34,10 +31,6 @@ RENEW_S = 10.0
 """Real seconds between renewals of the watch."""
 QUERIES_AT_ONCE = 16
 """Queries in flight together; httpx's pool is slow beyond."""
-RECORD_TRIES = 60
-"""How often a record is tried to be written while the disk is full or locked."""
-RECORD_WAIT_S = 1.0
-"""Real seconds between these tries."""
 LEAVE_S = 8.0
 """Real seconds that leaving waits for what was begun."""
 DOWNLOADS_AT_ONCE = 3
@@ -48,77 +41,27 @@ TELL_S = 1.0
 _log = logging.getLogger("wan_nb")
 
 
-@dataclass
-class Follower:
+@dataclass(kw_only=True)
+class Follower(Sender):
     """Sends, asks and fetches for one session; its coroutines run on the engine."""
 
     engine: Engine
     """The thread and loop."""
-    client: Client
-    """Calls to the one endpoint."""
-    ledger: Ledger
-    """The journal."""
-    clock: Clock
-    """Speed of service time."""
     folder: Path
     """The session's folder; videos go to ``videos/`` in it."""
-    publish: Callable[[RunState], None]
-    """Told every new state, on the engine's thread."""
     usual: Callable[[RunState], Usual]
     """How long such runs take."""
     arriving: Callable[[str, int, int], None]
     """Told, about once a second, how many bytes of a run's video are here, and of how many."""
-    schedule: Schedule = field(init=False)
-    """Who is asked about, and when."""
-    busy: set[str] = field(default_factory=set)
-    """Runs that are being sent or fetched: what leaving waits for."""
-    others: dict[str, RunState] = field(default_factory=dict)
-    """Runs that another kernel watches, and somebody here wants to see."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.schedule = Schedule(self.clock)
-        self._sender = Sender(
-            self.client, self.ledger, self.clock, self._record, self.publish, self._follow, self.others
-        )
         self._queries = asyncio.Semaphore(QUERIES_AT_ONCE)
         self._downloads = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
         self._wake = asyncio.Event()
         self._renewed = self._tended = 0.0
         self._clients: dict[str, Client] = {}
-
-    # --- the journal --------------------------------------------------------------------------------------------
-
-    async def _record(self, run_id: str, kind: str, only: tuple[RunPhase, ...] = (), **data: object) -> RunState:
-        """Write a record down, off the loop, then tell; a task id is too dear to give up on a full disk at once."""
-        record = Record(kind, self.clock.now(), data)
-        for left in range(RECORD_TRIES - 1, -1, -1):
-            try:
-                if not only:
-                    state = await asyncio.to_thread(self.ledger.append, run_id, record)
-                else:
-                    appended = await asyncio.to_thread(self.ledger.append_if, run_id, only, record)
-                    state = appended or await self._state(run_id)
-            except LedgerError as error:
-                if not left:
-                    raise
-                _log.error("run %s, %s %s: %s Trying again.", run_id, kind, data.get("task_id", ""), error)
-                await asyncio.sleep(RECORD_WAIT_S)
-            else:
-                break
-        self.publish(state)
-        return state
-
-    async def _state(self, run_id: str) -> RunState:
-        return await asyncio.to_thread(self.ledger.state, run_id)
-
-    # --- send ---------------------------------------------------------------------------------------------------
-
-    async def send(self, run_id: str, request: VideoRequest) -> None:
-        """Submit a planned run that is marked as busy."""
-        try:
-            await self._sender.send(run_id, request)
-        finally:
-            self.busy.discard(run_id)
 
     def client_for(self, state: RunState) -> Client | None:
         """Return the client of the endpoint that a run was sent to; None where this session's key is not good there."""
@@ -134,43 +77,36 @@ class Follower:
     def _client(self, state: RunState) -> Client:
         return self.client_for(state) or self.client
 
+    async def _state(self, run_id: str) -> RunState:
+        return await asyncio.to_thread(self.ledger.state, run_id)
+
     # --- ask ----------------------------------------------------------------------------------------------------
 
-    def _follow(self, state: RunState) -> None:
+    def follow(self, state: RunState) -> None:
+        """Ask from now on about a run that the service has taken."""
         self.schedule.add(state.run_id, state.model, state.submitted_at or self.clock.now(), self.usual(state))
         self._wake.set()
 
+    def _is_in_hand(self, run_id: str) -> bool:
+        return run_id in self.busy or run_id in self.schedule.watches
+
     async def take_up(self, state: RunState) -> None:
         """Go on with a run that the journal knows: ask, fetch, or see what became of it."""
-        if state.phase is RunPhase.SENDING and state.run_id not in self.busy:
-            if not await asyncio.to_thread(self.ledger.is_watched, state.run_id, self.clock.now()):
-                await self._record(state.run_id, "ambiguous", message="the process ended while it was being sent")
-            else:
-                self.others[state.run_id] = state
+        run_id, was_sending = state.run_id, state.phase is RunPhase.SENDING
+        if self._is_in_hand(run_id) or not (state.is_live or was_sending):
             return
-        if not state.is_live or state.run_id in self.busy or state.run_id in self.schedule.watches:
-            return
-        if self.client_for(state) is None:
-            if not state.unwatched and not await asyncio.to_thread(
-                self.ledger.is_watched, state.run_id, self.clock.now()
-            ):
-                where = state.region or state.endpoint
-                await self._record(state.run_id, "unwatched", reason=f"it was sent to {where}; open a session there.")
-            return
-        if not await asyncio.to_thread(self.ledger.claim, state.run_id, self.clock.now()):
-            self.others[state.run_id] = state
-            return
-        self.others.pop(state.run_id, None)
-        if state.run_id in self.busy or state.run_id in self.schedule.watches:
-            return  # somebody else took it up while this one asked for the watch
-        self._follow(state)  # however old: only the service's own word makes it expired, not a clock
-
-    async def _expire(self, state: RunState) -> None:
-        kind = "lost" if state.phase is RunPhase.SUCCEEDED else "expired"
-        await self._record(
-            state.run_id, kind, message="older than the 24 hours that the service keeps tasks and results"
-        )
-        self.schedule.drop(state.run_id)
+        if state.is_live and self.client_for(state):
+            # another call may take it up while this one asks for the watch
+            if await self.claim(run_id) and not self._is_in_hand(run_id):
+                self.follow(state)  # however old: only the service's own word makes it expired, not a clock
+        elif await asyncio.to_thread(self.ledger.is_watched, run_id, self.clock.now()):
+            if was_sending:
+                self.others.add(run_id)
+        elif was_sending:
+            await self.record(run_id, "ambiguous", message="the process ended while it was being sent")
+        elif not state.unwatched:
+            where = state.region or state.endpoint
+            await self.record(run_id, "unwatched", reason=f"it was sent to {where}; open a session there.")
 
     async def patrol(self) -> None:
         """Ask about whoever is due, for as long as the session lives."""
@@ -182,12 +118,10 @@ class Follower:
             except Exception:  # a full disk, a locked journal: they pass, and the patrol must not end before
                 _log.exception("the journal could not be tended; trying again")
             next_due = self.schedule.next_due()
-            until = TEND_S if next_due is None else min(TEND_S, max(0.0, next_due - self.clock.now()))
+            until = TEND_S if next_due is None else min(TEND_S, next_due - self.clock.now())
             self._wake.clear()
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), max(until, 0.005))
-            except TimeoutError:
-                continue
 
     async def _tend(self) -> None:
         """Keep our watches, and see what other kernels did."""
@@ -195,20 +129,17 @@ class Follower:
         if (self.schedule.watches or self.busy) and abs(now - self._renewed) >= RENEW_S:
             self._renewed = now
             ours = await asyncio.to_thread(self.ledger.renew, now)
-            for run_id in [each for each in self.schedule.watches if each not in ours]:
+            for run_id in self.schedule.watches.keys() - ours:
                 self.schedule.drop(run_id)  # the machine slept and another kernel took over
-                self.others[run_id] = await self._state(run_id)
+                self.others.add(run_id)
         if self.others and abs(now - self._tended) >= TEND_S:
             self._tended = now
-            for run_id, seen in list(self.others.items()):
+            for run_id in list(self.others):
                 state = await self._state(run_id)
-                if state != seen:
-                    self.others[run_id] = state
-                    self.publish(state)
+                self.publish(state)
                 if state.phase.is_terminal:
-                    del self.others[run_id]
-                elif state.phase in (RunPhase.SUBMITTED, RunPhase.SUCCEEDED, RunPhase.SENDING):
-                    await self.take_up(state)
+                    self.others.discard(run_id)
+                await self.take_up(state)
 
     async def _look(self, run_id: str) -> None:
         """Ask once about a run and note the answer."""
@@ -225,7 +156,7 @@ class Follower:
         except PASSING:
             pass  # asked again, later and later
         except ServiceError as error:
-            await self._record(run_id, "unwatched", reason=str(error))
+            await self.record(run_id, "unwatched", reason=str(error))
             self.schedule.drop(run_id)
         finally:
             self.schedule.asked(run_id, self.clock.now(), heard)
@@ -238,19 +169,22 @@ class Follower:
         news = snapshot.status is not state.task_status or snapshot.status.is_terminal
         if news and state.phase is not RunPhase.SUCCEEDED:
             seen = snapshot.observation(self._took_s(state, snapshot))
-            state = await self._record(state.run_id, "observed", **seen)
+            state = await self.record(state.run_id, "observed", **seen)
         if snapshot.status.is_terminal:
             self.schedule.drop(state.run_id)
         if snapshot.status is TaskStatus.SUCCEEDED and state.run_id not in self.busy:
             self.busy.add(state.run_id)
-            self.engine.spawn(self._fetch(state, snapshot))
+            self.engine.spawn(self._fetch(state, snapshot.video_url))
 
     async def _unknown(self, state: RunState) -> None:
         """The service knows no such task: too new, elsewhere, or expired; only its age tells."""
         if state.deadline is not None and self.clock.now() > state.deadline:
-            await self._expire(state)
+            kind = "lost" if state.phase is RunPhase.SUCCEEDED else "expired"
+            text = "older than the 24 hours that the service keeps tasks and results"
+            await self.record(state.run_id, kind, message=text)
+            self.schedule.drop(state.run_id)
         elif state.task_status is not TaskStatus.UNKNOWN:
-            await self._record(state.run_id, "observed", status=TaskStatus.UNKNOWN.value)
+            await self.record(state.run_id, "observed", status=TaskStatus.UNKNOWN.value)
 
     def _took_s(self, state: RunState, snapshot: TaskSnapshot) -> float | None:
         """Service seconds from submission to success; a failure says nothing about how long a success takes."""
@@ -262,12 +196,11 @@ class Follower:
 
     # --- fetch --------------------------------------------------------------------------------------------------
 
-    async def _fetch(self, state: RunState, snapshot: TaskSnapshot) -> None:
+    async def _fetch(self, state: RunState, url: str) -> None:
         try:
             async with self._downloads:
                 tell = self._teller(state.run_id)
-                client = self._client(state)
-                await bring_home(client, self.clock, state, snapshot.video_url, self.folder, self._record, tell)
+                await bring_home(self._client(state), self.clock, state, url, self.folder, self.record, tell)
         finally:
             self.busy.discard(state.run_id)
             await asyncio.to_thread(self.ledger.release, state.run_id)
@@ -284,15 +217,13 @@ class Follower:
 
         return tell
 
-    # --- call back, leave ---------------------------------------------------------------------------------------
+    # --- call back, adopt, leave --------------------------------------------------------------------------------
 
     async def cancel(self, run_id: str) -> None:
         """Call a run back: before it is sent at once, then at the service, which refuses once it runs."""
-        text = "called back before it was sent"
-        record = Record("withdrawn", self.clock.now(), {"message": text})
-        withdrawn = await asyncio.to_thread(
-            self.ledger.append_if, run_id, (RunPhase.PLANNED,), record, needs_watch=False
-        )
+        record = Record("withdrawn", self.clock.now(), {"message": "called back before it was sent"})
+        planned = (RunPhase.PLANNED,)
+        withdrawn = await asyncio.to_thread(self.ledger.append_if, run_id, planned, record, needs_watch=False)
         if withdrawn is not None:
             self.publish(withdrawn)
             return
@@ -311,12 +242,20 @@ class Follower:
         known = await asyncio.to_thread(self.ledger.task_ids)
         return await find_candidates(self._client(state), self.clock, state, known)
 
-    async def known_task(self, client: Client, task_id: str) -> TaskSnapshot:
-        """Ask for a task that must exist.
+    async def adopt(
+        self, task_id: str, write: Callable[[Record], RunState], ambiguous: RunState | None = None
+    ) -> RunState:
+        """Take a task of the service as a run's, and follow it.
+
+        Args:
+            task_id: The service's id.
+            write: Puts the record of it in the journal, and returns the run's state.
+            ambiguous: The run, where there is one: it says which endpoint knows the task.
 
         Raises:
             NotFoundError: If the service knows no such task.
         """
+        client = self._client(ambiguous) if ambiguous else self.client
         snapshot = await patiently(self.clock, partial(client.get, task_id))
         if snapshot.status is TaskStatus.UNKNOWN:
             raise NotFoundError(
@@ -324,24 +263,12 @@ class Follower:
                 "it expired, or is of another region or account.",
                 status=404,
             )
-        return snapshot
-
-    async def adopt(self, state: RunState, task_id: str) -> None:
-        """Take a task of the service as this run's, and follow it."""
-        snapshot = await self.known_task(self._client(state), task_id)
-        state = await asyncio.to_thread(self.ledger.settle, state.run_id, self.adoption(snapshot))
+        state = await asyncio.to_thread(write, Record("adopted", self.clock.now(), snapshot.adoption()))
         self.publish(state)
-        await self.attend(state, snapshot)
-
-    def adoption(self, snapshot: TaskSnapshot) -> Record:
-        """Return the record by which a run takes a task that exists."""
-        return Record("adopted", self.clock.now(), snapshot.adoption())
-
-    async def attend(self, state: RunState, snapshot: TaskSnapshot) -> None:
-        """Follow a task that was just adopted, beginning with what is known of it."""
-        if await asyncio.to_thread(self.ledger.claim, state.run_id, self.clock.now()):
-            self._follow(state)
+        if await self.claim(state.run_id):
+            self.follow(state)
             await self._digest(state, snapshot)
+        return state
 
     async def leave(self) -> None:
         """Give up the watch and close the connections; the journal has everything."""

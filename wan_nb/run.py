@@ -23,9 +23,9 @@ from wan_nb.schedule import Usual
 from wan_nb.telling import TerminalLine, describe
 
 if TYPE_CHECKING:
-    from wan_nb.recover import Candidates
     from wan_nb.request import VideoRequest
     from wan_nb.session import Session
+    from wan_nb.tasks import Candidates
 
 
 class Run(Hinted):

@@ -1,20 +1,25 @@
-"""When to ask about which task, and when to submit the next: one schedule for all tasks, within the service's limits.
+"""When to ask about which task, when to submit the next, and how long to wait before something is tried again.
 
-Pure: dates come in, dates go out. Dates are epoch seconds of the machine; intervals are service seconds, which a
-`Clock` turns into real ones. The service gives no progress, so the cadence follows what is known of such tasks: one
-early look (that is where a bad request fails), few until the first likely finish, more around it, fewer again when it
-runs late.
+One schedule for all tasks, within the service's limits: dates come in, dates go out. Dates are epoch seconds of the
+machine; intervals are service seconds, which a `Clock` turns into real ones. The service gives no progress, so the
+cadence follows what is known of such tasks: one early look (that is where a bad request fails), few until the first
+likely finish, more around it, fewer again when it runs late.
 """
 
 from __future__ import annotations
 
 import math
+import random
 import statistics
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from wan_nb.clock import Clock
+from wan_nb.errors import LostAnswerError, ServerFaultError, ThrottledError, UnsentError
 from wan_nb.task import TaskStatus
+
+T = TypeVar("T")
 
 QUERIES_PER_S = 18.0
 """Queries a second: the account's limit is 20 (FACTS §3), counted in whatever window the service likes."""
@@ -30,6 +35,12 @@ CADENCE_S = 4.0
 """Service seconds between looks while the task may end at any moment."""
 QUIET_S = 15.0
 """Service seconds between looks while nothing is expected (the documents' own advice)."""
+PASSING = (UnsentError, LostAnswerError, ThrottledError, ServerFaultError)
+"""Errors that pass by themselves: no connection, a lost answer, 429, 5xx. Anything else is told at once."""
+TRIES = 9
+"""How often a call that costs nothing is made before its last error is told."""
+LONGEST_BACKOFF_S = 60.0
+"""Service seconds between two tries, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,3 +213,26 @@ class Pacer:
     def hold(self, model: str, until: float) -> None:
         """Let nobody of a model go before a date: the service said 429."""
         self._next[model] = max(self._next.get(model, 0.0), until)
+
+
+def backoff_s(attempt: int, *, chance: Callable[[], float] = random.random) -> float:
+    """Return the service seconds to wait after a failed attempt (from 1): doubling, with jitter.
+
+    Example:
+        >>> [backoff_s(attempt, chance=lambda: 0.5) for attempt in (1, 2, 3, 9)]
+        [2.0, 4.0, 8.0, 60.0]
+    """
+    return min(LONGEST_BACKOFF_S, 2.0**attempt) * (0.75 + 0.5 * chance())
+
+
+async def patiently(clock: Clock, ask: Callable[[], Awaitable[T]]) -> T:
+    """Make a call that costs nothing until there is an answer; errors that do not pass are raised at once.
+
+    A submission is not such a call; whether it may be sent again is decided where it is sent (`wan_nb.send`).
+    """
+    for attempt in range(1, TRIES):
+        try:
+            return await ask()
+        except PASSING as error:
+            await clock.sleep(getattr(error, "retry_after_s", None) or backoff_s(attempt))
+    return await ask()

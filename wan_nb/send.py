@@ -9,31 +9,34 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from wan_nb.body import Body
 from wan_nb.client import Client
 from wan_nb.clock import Clock
-from wan_nb.errors import LostAnswerError, ServerFaultError, ServiceError, ThrottledError, UnsentError
+from wan_nb.errors import LedgerError, LostAnswerError, ServerFaultError, ServiceError, ThrottledError, UnsentError
 from wan_nb.ledger import Ledger
 from wan_nb.record import Record, RunPhase, RunState
 from wan_nb.request import VideoRequest
-from wan_nb.retry import PASSING, backoff_s
-from wan_nb.schedule import Pacer
+from wan_nb.schedule import PASSING, Pacer, backoff_s
 
 SEND_TRIES = 6
 """How often a submission that was certainly not taken is tried again."""
+RECORD_TRIES = 60
+"""How often a record is tried to be written while the disk is full or locked."""
+RECORD_WAIT_S = 1.0
+"""Real seconds between these tries."""
 
 _log = logging.getLogger("wan_nb")
 
-_THROTTLED = re.compile(r"^(Throttling|limit_)", re.IGNORECASE)
-_QUOTA = ("Throttling.AllocationQuota", "insufficient_quota")
+# a quota that is used up is a 429, too, but no waiting mends it
+_TOO_FAST = re.compile(r"Throttling(?!\.AllocationQuota)|limit_", re.IGNORECASE)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Sender:
-    """Submits for one session; its coroutines run on the engine."""
+    """Writes down and submits for one session; its coroutines run on the engine."""
 
     client: Client
     """Calls to the one endpoint."""
@@ -41,28 +44,55 @@ class Sender:
     """The journal."""
     clock: Clock
     """Speed of service time."""
-    record: Callable[..., Awaitable[RunState]]
-    """Writes a record of a run down, then tells."""
     publish: Callable[[RunState], None]
-    """Told a state that the journal has."""
-    follow: Callable[[RunState], None]
-    """Takes over a run that the service has taken."""
-    others: dict[str, RunState]
+    """Told what the journal has, on the engine's thread."""
+    busy: set[str] = field(default_factory=set)
+    """Runs that are being sent or fetched: what leaving waits for."""
+    others: set[str] = field(default_factory=set)
     """Runs that another kernel has, and somebody here wants to see."""
-    pacer: Pacer = field(init=False)
-    """When submissions may go."""
 
     def __post_init__(self) -> None:
-        self.pacer = Pacer(self.clock)
+        self._pacer = Pacer(self.clock)
+
+    async def record(self, run_id: str, kind: str, only: tuple[RunPhase, ...] = (), **data: object) -> RunState:
+        """Write a record down, off the loop, then tell; a task id is too dear to give up on a full disk at once."""
+        record = Record(kind, self.clock.now(), data)
+
+        def write() -> RunState:
+            if only:
+                return self.ledger.append_if(run_id, only, record) or self.ledger.state(run_id)
+            return self.ledger.append(run_id, record)
+
+        for left in range(RECORD_TRIES - 1, -1, -1):
+            try:
+                state = await asyncio.to_thread(write)
+                break
+            except LedgerError as error:
+                if not left:
+                    raise
+                _log.error("run %s, %s %s: %s Trying again.", run_id, kind, data.get("task_id", ""), error)
+                await asyncio.sleep(RECORD_WAIT_S)
+        self.publish(state)
+        return state
+
+    async def claim(self, run_id: str) -> bool:
+        """Take the watch over a run; where another kernel has it, see what becomes of it there."""
+        is_ours = await asyncio.to_thread(self.ledger.claim, run_id, self.clock.now())
+        (self.others.discard if is_ours else self.others.add)(run_id)
+        return is_ours
+
+    def follow(self, state: RunState) -> None:
+        """Ask from now on about a run that the service has taken."""
+        raise NotImplementedError
 
     async def send(self, run_id: str, request: VideoRequest) -> None:
-        """Submit a planned run; whoever else works in the folder does not."""
+        """Submit a planned run that is marked as busy; whoever else works in the folder does not."""
         try:
-            if not await asyncio.to_thread(self.ledger.claim, run_id, self.clock.now()):
-                self.others[run_id] = await asyncio.to_thread(self.ledger.state, run_id)
+            if not await self.claim(run_id):
                 return
             for attempt in range(1, SEND_TRIES + 1):
-                if await self._try_send(run_id, request, attempt):
+                state = await self._try_send(run_id, request, attempt)
+                if state.phase is not RunPhase.PLANNED or run_id in self.others:
                     return
             await self.record(run_id, "unwatched", reason=f"gave up sending after {SEND_TRIES} tries; nothing was sent")
         except Exception as error:  # a file that is gone, a journal that is locked, an answer that breaks a parser
@@ -71,62 +101,29 @@ class Sender:
             state = await self.record(run_id, "ambiguous", only=(RunPhase.SENDING,), message=why)
             if state.phase is RunPhase.PLANNED:
                 await self.record(run_id, "unwatched", reason=f"it was not sent: {why}")
+        finally:
+            self.busy.discard(run_id)
 
-    async def _try_send(self, run_id: str, request: VideoRequest, attempt: int) -> bool:
-        """Make one attempt; False means that nothing was taken and another attempt is safe."""
-        rate = request.spec.rate.submits_per_s
+    async def _try_send(self, run_id: str, request: VideoRequest, attempt: int) -> RunState:
+        """Make one attempt; only if the run is planned as before, nothing was taken and another attempt is safe."""
         try:
-            addresses = await self._upload(request)
-            body = Body(request.payload, addresses)
+            body = Body(request.payload, await self._upload(request))
         except PASSING as error:
-            await self.record(run_id, "unsent", only=(RunPhase.PLANNED,), message=f"upload: {error}")
+            state = await self.record(run_id, "unsent", only=(RunPhase.PLANNED,), message=f"upload: {error}")
             await self.clock.sleep(backoff_s(attempt))
-            return False
+            return state
         except ServiceError as error:
-            await self._reject(run_id, error, only=(RunPhase.PLANNED,))
-            return True
-        await self.clock.sleep(
-            self.clock.service_s(self.clock.now(), self.pacer.reserve(request.model, rate, self.clock.now()))
-        )
+            return await self._reject(run_id, error, only=(RunPhase.PLANNED,))
+        now = self.clock.now()
+        goes_at = self._pacer.reserve(request.model, request.spec.rate.submits_per_s, now)
+        await self.clock.sleeper(goes_at - now)
         gate = Record("sending", self.clock.now(), {"region": self.client.endpoint.region})
         sending = await asyncio.to_thread(self.ledger.append_if, run_id, (RunPhase.PLANNED,), gate)
-        if sending is None:
-            self.others[run_id] = await asyncio.to_thread(
-                self.ledger.state, run_id
-            )  # somebody else has it: see what becomes of it
-            self.publish(self.others[run_id])
-            return True
+        if sending is None:  # somebody else has it: see what becomes of it
+            self.others.add(run_id)
+            return await asyncio.to_thread(self.ledger.state, run_id)
         self.publish(sending)
-        try:
-            snapshot = await self.client.create(request.spec.path, body)
-        except UnsentError as error:
-            await self.record(run_id, "unsent", message=str(error))
-            await self.clock.sleep(backoff_s(attempt))
-            return False
-        except ThrottledError as error:
-            if not _THROTTLED.match(error.code) or error.code in _QUOTA:
-                await self._reject(run_id, error)
-                return True
-            await self.record(run_id, "unsent", message=str(error))
-            wait = error.retry_after_s or backoff_s(attempt + 1)
-            self.pacer.hold(request.model, self.clock.now() + self.clock.real_s(wait))
-            return False
-        except (LostAnswerError, ServerFaultError) as error:
-            await self.record(run_id, "ambiguous", message=str(error), request_id=getattr(error, "request_id", ""))
-            return True
-        except ServiceError as error:
-            await self._reject(run_id, error)
-            return True
-        owner = await asyncio.to_thread(self.ledger.owner_of, snapshot.task_id)
-        if owner:
-            text = f"the service answered with task {snapshot.task_id}, which run {owner} has already."
-            await self.record(run_id, "ambiguous", message=text, request_id=snapshot.request_id)
-            return True
-        state = await self.record(
-            run_id, "submitted", task_id=snapshot.task_id, request_id=snapshot.request_id, status=snapshot.status.value
-        )
-        self.follow(state)
-        return True
+        return await self._create(run_id, request, body, attempt)
 
     async def _upload(self, request: VideoRequest) -> dict[str, str]:
         """Put local audio and clips where the service can fetch them; pictures go inside the request."""
@@ -136,12 +133,33 @@ class Sender:
             if medium.kind != "image" and medium.origin not in ("url", "oss")
         }
 
-    async def _reject(self, run_id: str, error: ServiceError, only: tuple[RunPhase, ...] = ()) -> None:
-        await self.record(
-            run_id,
-            "rejected",
-            only=only,
-            code=error.code or f"HTTP {error.status}",
-            message=str(error),
-            request_id=error.request_id,
-        )
+    async def _create(self, run_id: str, request: VideoRequest, body: Body, attempt: int) -> RunState:
+        """Make the call that costs money, and record what came of it."""
+        try:
+            snapshot = await self.client.create(request.spec.path, body)
+        except UnsentError as error:
+            state = await self.record(run_id, "unsent", message=str(error))
+            await self.clock.sleep(backoff_s(attempt))
+            return state
+        except (LostAnswerError, ServerFaultError) as error:
+            request_id = getattr(error, "request_id", "")
+            return await self.record(run_id, "ambiguous", message=str(error), request_id=request_id)
+        except ServiceError as error:
+            if not isinstance(error, ThrottledError) or not _TOO_FAST.match(error.code):
+                return await self._reject(run_id, error)
+            state = await self.record(run_id, "unsent", message=str(error))
+            wait_s = self.clock.real_s(error.retry_after_s or backoff_s(attempt + 1))
+            self._pacer.hold(request.model, self.clock.now() + wait_s)
+            return state
+        task_id, request_id = snapshot.task_id, snapshot.request_id
+        if owner := await asyncio.to_thread(self.ledger.owner_of, task_id):
+            text = f"the service answered with task {task_id}, which run {owner} has already."
+            return await self.record(run_id, "ambiguous", message=text, request_id=request_id)
+        status = snapshot.status.value
+        state = await self.record(run_id, "submitted", task_id=task_id, request_id=request_id, status=status)
+        self.follow(state)
+        return state
+
+    async def _reject(self, run_id: str, error: ServiceError, only: tuple[RunPhase, ...] = ()) -> RunState:
+        code = error.code or f"HTTP {error.status}"
+        return await self.record(run_id, "rejected", only, code=code, message=str(error), request_id=error.request_id)

@@ -14,15 +14,15 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wan_nb import leaving
 from wan_nb.client import Client
 from wan_nb.clock import Clock
 from wan_nb.desk import Desk
 from wan_nb.endpoint import Endpoint
-from wan_nb.engine import Engine
+from wan_nb.engine import Engine, at_exit
 from wan_nb.errors import AmbiguousError, ConfigError
 from wan_nb.follow import Follower
 from wan_nb.history import Runs
@@ -39,8 +39,7 @@ from wan_nb.studies import StudyBook
 if TYPE_CHECKING:
     import httpx
 
-    from wan_nb.recover import Candidates
-    from wan_nb.tasks import Tasks
+    from wan_nb.tasks import Candidates, Tasks
 
 
 class Session(Desk):
@@ -114,9 +113,7 @@ class Session(Desk):
             arriving=self._arriving,
         )
         self._patrol = self.engine.start(self._follower.patrol())
-        self.wishes: tuple[object, ...] = ()
-        """What it was begun with, to be found again by the same words."""
-        leaving.opened(self)
+        at_exit(self.close)
 
     def __repr__(self) -> str:
         budget = self._planner.budget
@@ -287,16 +284,18 @@ class Session(Desk):
         owner = self.ledger.owner_of(task_id)
         if owner:
             return self.run(owner)
-        snapshot = self.engine.run(self._follower.known_task(self._follower.client, task_id))
         if request is not None:
             takes = self.ledger.takes(request.fingerprint, self.endpoint.identity)
             plan = self._planner.plan(request, takes + 1, ("price",))
         else:
             plan = self._planner.plan_unknown(task_id, model)
-        state, _ = self.ledger.plan(replace(plan, adopted=self._follower.adoption(snapshot)))
-        run = self._handle(state, existed=False, request=request)
-        self.engine.run(self._follower.attend(state, snapshot))
-        return run
+
+        def write(adopted: Record) -> RunState:
+            state, _ = self.ledger.plan(replace(plan, adopted=adopted))
+            return self._handle(state, existed=False, request=request).state
+
+        state = self.engine.run(self._follower.adopt(task_id, write))
+        return self._runs[state.run_id]
 
     def candidates(self, run: Run) -> Candidates:
         """Return the service's tasks that an ambiguous run may be: `Run.candidates`, errors too."""
@@ -319,7 +318,8 @@ class Session(Desk):
             text = "you said that no task of the service is this run's"
             run._publish(self.ledger.settle(run.id, Record("disowned", self.clock.now(), {"message": text})))
         else:
-            self.engine.run(self._follower.adopt(run.state, task_id))
+            write = partial(self.ledger.settle, run.id)
+            self.engine.run(self._follower.adopt(task_id, write, run.state))
         return run
 
     def _check_ambiguous(self, run: Run) -> None:
@@ -391,8 +391,7 @@ class Session(Desk):
         """
         if self.is_closed:
             return
-        self.is_closed = True
-        leaving.closed(self)
+        self._is_left = True
         limit = time.monotonic() + timeout_s
         said = False
         while self._follower.busy and time.monotonic() < limit:

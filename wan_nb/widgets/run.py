@@ -40,9 +40,9 @@ from wan_nb.widgets.wording import (
 )
 
 if TYPE_CHECKING:
-    from wan_nb.recover import Candidate
     from wan_nb.request import VideoRequest
     from wan_nb.run import Run
+    from wan_nb.tasks import Candidate
 
 PLACE = Size(16, 9)
 """Shape of the box while nobody knows the video's."""
