@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +13,29 @@ from wan_nb.errors import ConfigError
 LARGE = 1_000_000
 """Characters of one cell's outputs from which a code host no longer shows a notebook well."""
 
-_KEY = re.compile(r"\b(?:sk|st)-(?:ws-|sp-)?[A-Za-z0-9_]{12,}")
-_SIGNED = re.compile(
-    r"https?://[^\s\"'<>\\]+[?&](?:Expires|Signature|OSSAccessKeyId|X-Amz-[A-Za-z]+|security-token)=", re.I
-)
-_BEARER = re.compile(r"Bearer\s+[A-Za-z0-9._-]{12,}")
+_SECRETS = {
+    "what looks like an API key": (
+        re.compile(r"\b(?:sk|st)-(?:ws-|sp-)?[A-Za-z0-9_]{12,}|Bearer\s+[A-Za-z0-9._-]{12,}"),
+        "take it out and make a new key, since the old one is known",
+    ),
+    "a signed address": (
+        re.compile(
+            r"https?://[^\s\"'<>\\]+[?&](?:Expires|Signature|OSSAccessKeyId|X-Amz-[A-Za-z]+|security-token)=", re.I
+        ),
+        "take it out: who has it has the file",
+    ),
+}
+"""What to look for, and what to do about it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing to take out before sharing."""
-
-    cell: int | None
-    """Number of the cell from 1; None for the notebook itself."""
-    what: str
-    """What was found, without the secret itself."""
-    to_do: str
-    """How to get rid of it."""
-
-    def __str__(self) -> str:
-        where = "notebook" if self.cell is None else f"cell {self.cell}"
-        return f"{where}: {self.what}; {self.to_do}"
-
-
-def check_notebook(path: str | Path) -> list[Finding]:
+def check_notebook(path: str | Path) -> list[str]:
     """Look through a notebook for what must not be shared; an empty list means that nothing was found.
 
     Args:
         path: An ``.ipynb`` file; it is only read.
+
+    Returns:
+        A line for each finding: where, what (never the secret itself) and how to get rid of it.
 
     Raises:
         ConfigError: If the file is not a notebook.
@@ -62,36 +56,24 @@ def check_notebook(path: str | Path) -> list[Finding]:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError):
         raise ConfigError(f"{path.name} is not a notebook (.ipynb, format 4).") from None
-    found: list[Finding] = []
-    if "widgets" in notebook.get("metadata", {}):
-        size = len(json.dumps(notebook["metadata"]["widgets"]))
-        found.append(
-            Finding(
-                None, f"saved widget state ({size // 1024} KiB)", "clear it: Settings → Save Widget State off, save"
-            )
-        )
+    found: list[str] = []
+    if widgets := notebook.get("metadata", {}).get("widgets"):
+        size = len(json.dumps(widgets)) // 1024
+        found.append(f"notebook: saved widget state ({size} KiB); clear it: Settings → Save Widget State off, save")
     for number, cell in enumerate(cells, start=1):
-        found.extend(_cell(number, cell))
+        found += [f"cell {number}: {finding}" for finding in _findings(cell)]
     return found
 
 
-def _cell(number: int, cell: dict[str, Any]) -> Iterator[Finding]:
-    outputs = cell.get("outputs", [])
-    parts = {"the code" if cell.get("cell_type") == "code" else "the text": _join(cell.get("source", ""))}
-    parts["its output"] = json.dumps(outputs, ensure_ascii=False)
-    for where, text in parts.items():
-        if _KEY.search(text) or _BEARER.search(text):
-            yield Finding(
-                number,
-                f"what looks like an API key (in {where})",
-                "take it out and make a new key, since the old one is known",
-            )
-        if _SIGNED.search(text):
-            yield Finding(number, f"a signed address (in {where})", "take it out: who has it has the file")
-    if len(parts["its output"]) > LARGE:
-        size = len(parts["its output"]) / 1_000_000
-        yield Finding(number, f"{size:.1f} MB of output", "clear it, or show a poster or a strip instead of the video")
-
-
-def _join(source: str | list[str]) -> str:
-    return source if isinstance(source, str) else "".join(source)
+def _findings(cell: dict[str, Any]) -> Iterator[str]:
+    output = json.dumps(cell.get("outputs", []), ensure_ascii=False)
+    source = "".join(cell.get("source", ""))
+    for where, text in (
+        ("the code" if cell.get("cell_type") == "code" else "the text", source),
+        ("its output", output),
+    ):
+        for what, (pattern, to_do) in _SECRETS.items():
+            if pattern.search(text):
+                yield f"{what} (in {where}); {to_do}"
+    if len(output) > LARGE:
+        yield f"{len(output) / 1e6:.1f} MB of output; clear it, or show a poster or a strip instead of the video"
