@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -32,9 +32,13 @@ NO_ROOM_MB = 100
 CLOCK_S = 60.0
 """Seconds that the clock may differ from the service's: tasks are looked for by their time."""
 
-_PYTHON = Path(sys.executable).name or "python"
+_PIP = f"{Path(sys.executable).name or 'python'} -m pip install"
 _EXTENSIONS = {"ipywidgets": "@jupyter-widgets/jupyterlab-manager", "anywidget": "anywidget"}
 _NETWORK_TYPES = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gluster", "beegfs", "gpfs", "fuse.sshfs")
+
+
+Level = Literal["ok", "note", "wrong"]
+"""``note``: it works, and there is something to know. ``wrong``: something will fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,8 @@ class Check:
 
     topic: str
     """What it is about: ``"Python"``, ``"packages"`` …"""
-    level: Literal["ok", "note", "wrong"]
-    """``note``: it works, and there is something to know. ``wrong``: something will fail."""
+    level: Level
+    """How it is."""
     text: str
     """What was found."""
     to_do: str = ""
@@ -96,13 +100,10 @@ def doctor(folder: str | Path = "wan_runs", *, region: str | None = None, live: 
         >>> doctor(tempfile.mkdtemp()).is_good  # doctest: +SKIP
         True
     """
-    checks: list[Check] = [_python(), _packages()]
-    checks += [*_kernel(), *_front_end(), *_patching()]
     key, found = _key(region)
-    checks.append(found)
-    if live:
-        checks += _service(region, key)
-    return Checkup((*checks, *_storage(Path(folder)), _simulator()))
+    around = (_python(), _packages(), *_kernel(), *_front_end(), *_patching(), found)
+    service = _service(region, key) if live else ()
+    return Checkup((*around, *service, *_storage(Path(folder)), _simulator()))
 
 
 # --- versions ---------------------------------------------------------------------------------------------------------
@@ -132,30 +133,24 @@ def _packages() -> Check:
         wanted = importlib.metadata.requires("wan_nb") or []
     except importlib.metadata.PackageNotFoundError:
         return Check("packages", "note", "wan_nb runs from its source and is not installed", "pip install -e .")
-    missing, count = [], 0
-    for line in wanted:
-        match = re.fullmatch(r"([\w-]+)\s*>=\s*([\d.]+)", line.strip())
-        if match is None:
-            continue  # an extra, for tests or for a laboratory of one's own
-        count += 1
-        name, oldest = match.groups()
-        found = _version(name)
-        if not found or _numbers(found) < _numbers(oldest):
-            missing.append((f"{name} is {found or 'missing'}", f"'{name}>={oldest}'"))
-    if missing:
-        lacks, cure = zip(*missing, strict=True)
-        return Check("packages", "wrong", ", ".join(lacks), f"{_PYTHON} -m pip install -U {' '.join(cure)}")
-    return Check("packages", "ok", f"wan_nb {_version('wan_nb')} and the {count} packages that it needs")
+    needs = [re.fullmatch(r"([\w-]+)\s*>=\s*([\d.]+)", line.strip()) for line in wanted]  # None: an extra
+    found = [(match[1], match[2], _version(match[1])) for match in needs if match]
+    lacks = [each for each in found if _numbers(each[2]) < _numbers(each[1])]
+    if lacks:
+        text = ", ".join(f"{name} is {version or 'missing'}" for name, _, version in lacks)
+        cure = " ".join(f"'{name}>={oldest}'" for name, oldest, _ in lacks)
+        return Check("packages", "wrong", text, f"{_PIP} -U {cure}")
+    return Check("packages", "ok", f"wan_nb {_version('wan_nb')} and the {len(found)} packages that it needs")
 
 
 def _kernel() -> Iterator[Check]:
     version = _version("ipykernel")
     if not version:
-        yield Check("kernel", "note", "no notebook can run in this environment", f"{_PYTHON} -m pip install ipykernel")
+        yield Check("kernel", "note", "no notebook can run in this environment", f"{_PIP} ipykernel")
         return
     if (7, 0) <= _numbers(version) < (7, 4):
         text = f"ipykernel {version}: on 7.0 to 7.3 a notebook now and then does not start"
-        yield Check("kernel", "note", text, f"{_PYTHON} -m pip install -U ipykernel")
+        yield Check("kernel", "note", text, f"{_PIP} -U ipykernel")
     else:
         yield Check("kernel", "ok", f"ipykernel {version}")
     try:
@@ -167,41 +162,33 @@ def _kernel() -> Iterator[Check]:
     except (NoSuchKernel, OSError, ValueError, IndexError):
         return
     if program.is_absolute() and program.parent != Path(sys.executable).parent:
-        yield Check(
-            "kernel",
-            "note",
-            f"the kernel 'python3' runs another Python, {program}",
-            f"{_PYTHON} -m ipykernel install --sys-prefix, and restart Jupyter",
-        )
+        text = f"the kernel 'python3' runs another Python, {program}"
+        cure = f"{sys.executable} -m ipykernel install --sys-prefix, and restart Jupyter"
+        yield Check("kernel", "note", text, cure)
 
 
 def _front_end() -> Iterator[Check]:
     """Look for the browser's half of the widgets: the server serves it from its own environment."""
     version = _version("jupyterlab") or _version("notebook")
     if not version:
-        yield Check(
-            "front end",
-            "note",
-            "JupyterLab is in another environment than this one",
-            "see to it that ipywidgets and anywidget are installed there too, or the form stays blank",
-        )
+        cure = "see to it that ipywidgets and anywidget are installed there too, or the form stays blank"
+        yield Check("front end", "note", "JupyterLab is in another environment than this one", cure)
         return
     from jupyter_core.paths import jupyter_path
 
-    places = [Path(each) for each in jupyter_path("labextensions")]
-    lacks, found = [], []
+    found = {}
     for package, extension in _EXTENSIONS.items():
-        manifests = [place / extension / "package.json" for place in places]
-        try:
+        manifests = (Path(place, extension, "package.json") for place in jupyter_path("labextensions"))
+        with suppress(StopIteration, OSError, ValueError, KeyError):
             manifest = next(path for path in manifests if path.is_file())
-            found.append(f"{package} ({json.loads(manifest.read_text(encoding='utf-8'))['version']})")
-        except (StopIteration, OSError, ValueError, KeyError):
-            lacks.append(package)
+            found[package] = json.loads(manifest.read_text(encoding="utf-8"))["version"]
+    lacks = [package for package in _EXTENSIONS if package not in found]
     if lacks:
-        cure = f"{_PYTHON} -m pip install --force-reinstall {' '.join(lacks)}, restart Jupyter and reload the page"
+        cure = f"{_PIP} --force-reinstall {' '.join(lacks)}, restart Jupyter and reload the page"
         yield Check("front end", "wrong", f"the browser's half of {' and '.join(lacks)} is not there", cure)
     else:
-        yield Check("front end", "ok", f"JupyterLab {version} with the browser's half of {' and '.join(found)}")
+        halves = " and ".join(f"{package} ({its})" for package, its in found.items())
+        yield Check("front end", "ok", f"JupyterLab {version} with the browser's half of {halves}")
 
 
 def _patching() -> Iterator[Check]:
@@ -213,7 +200,7 @@ def _patching() -> Iterator[Check]:
         cure = "take nest_asyncio.apply() out of the notebook and restart the kernel; await works without it"
         yield Check("asyncio", "wrong", "nest_asyncio has patched this process: cells and clicks will be lost", cure)
     elif harms and not _version("nest_asyncio2"):
-        cure = f"{_PYTHON} -m pip install nest_asyncio2, and use wan.allow_nested_loops()"
+        cure = f"{_PIP} nest_asyncio2, and use wan.allow_nested_loops()"
         yield Check("asyncio", "note", "nest_asyncio.apply() would harm here; nothing in wan_nb needs it", cure)
 
 
@@ -243,16 +230,20 @@ def _service(region: str | None, key: Secret | None) -> Iterator[Check]:
     if region is None:
         raise ConfigError("live needs the region that the key is from: region='singapore' (--region singapore).")
     endpoint = region_endpoint(region, key or Secret("none"))
-    engine, client = Engine(), Client(endpoint)
-    try:
-        said: Exception | None = None
+
+    async def ask() -> tuple[WanError | None, float]:
+        client = Client(endpoint)
         try:
-            engine.run(client.list_tasks(page_size=1))
+            await client.list_tasks(page_size=1)
         except WanError as error:
-            said = error
-    finally:
-        engine.run(client.close())
-        engine.stop()
+            return error, client.ahead_s
+        finally:
+            await client.close()
+        return None, client.ahead_s
+
+    engine = Engine()
+    said, ahead_s = engine.run(ask())
+    engine.stop()
     if said is not None and not isinstance(said, ServiceError):
         yield Check("service", "wrong", str(said).rstrip("."), f"let this machine reach {endpoint.host} (proxy?)")
         return
@@ -261,15 +252,11 @@ def _service(region: str | None, key: Secret | None) -> Iterator[Check]:
     else:
         taken = f"takes the key{f', and says {said}' if said else ''}" if key else "answers; no key was sent to it"
         yield Check("service", "ok", f"{endpoint.host} {taken}")
-    yield _clock(client.ahead_s)
-
-
-def _clock(ahead_s: float) -> Check:
     if abs(ahead_s) <= CLOCK_S:
-        return Check("clock", "ok", f"within {CLOCK_S:.0f} s of the service's")
-    side = "behind" if ahead_s > 0 else "ahead of"
-    cure = "let the system set it by the network"
-    return Check("clock", "wrong", f"it is {abs(ahead_s):.0f} s {side} the service's", cure)
+        yield Check("clock", "ok", f"within {CLOCK_S:.0f} s of the service's")
+    else:
+        text = f"it is {abs(ahead_s):.0f} s {'behind' if ahead_s > 0 else 'ahead of'} the service's"
+        yield Check("clock", "wrong", text, "let the system set it by the network")
 
 
 # --- storage and simulator --------------------------------------------------------------------------------------------
@@ -300,7 +287,7 @@ def _storage(folder: Path) -> Iterator[Check]:
         yield Check("storage", "ok", f"{home} can be written, and several kernels can share it")
     free_mb = shutil.disk_usage(home).free // 10**6
     if free_mb < ROOM_MB:
-        level: Literal["note", "wrong"] = "wrong" if free_mb < NO_ROOM_MB else "note"
+        level: Level = "wrong" if free_mb < NO_ROOM_MB else "note"
         cure = "make room; session.prune(older_than_days=30) names old videos"
         yield Check("storage", level, f"only {free_mb} MB are free", cure)
     else:
