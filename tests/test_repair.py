@@ -44,6 +44,7 @@ FAULTS = {
     "small": (lambda: noise(320, 180), ["Scale it to 432×243"]),
     "large": (lambda: Image.new("RGB", (9000, 4000)), ["Scale it to 7992×3552"]),
     "long": (lambda: noise(3000, 300), ["Crop it to 8:1", "Pad it to 8:1"]),
+    "long and large": (lambda: Image.new("RGB", (1000, 9000)), ["Crop it to 1:8", "Pad it to 1:8"]),
     "gif": (lambda: stored(Image.new("P", (500, 400)), "GIF"), ["Save it as PNG"]),
     "turned and small": (lambda: turned(300, 200), ["Mend all of it"]),
     "tiff": (lambda: stored(noise(500, 400), "TIFF"), ["Save it as PNG"]),

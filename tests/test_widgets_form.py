@@ -20,7 +20,7 @@ from wan_nb.errors import BudgetError, RequestError
 from wan_nb.record import RunPhase
 from wan_nb.simulator import Fault
 from wan_nb.widgets.form import Form
-from wan_nb.widgets.picker import MEGABYTE, FilePicker
+from wan_nb.widgets.slot import MEGABYTE, FilePicker
 
 
 @pytest.fixture

@@ -18,10 +18,9 @@ from wan_nb.catalog import TEMPLATES
 from wan_nb.request import MEDIA_FIELDS, VideoRequest
 from wan_nb.widgets import preview as preview_view
 from wan_nb.widgets.code import CodeView
-from wan_nb.widgets.gallery import pictures_in
 from wan_nb.widgets.parts import HERE, STYLE, box, escape, fault_html, guarded, note_html, problem_html, put, show
 from wan_nb.widgets.run import RunView
-from wan_nb.widgets.slot import LABELS, MediaSlot
+from wan_nb.widgets.slot import LABELS, MediaSlot, pictures_in
 from wan_nb.widgets.state import SWITCHES, FormState, values_of
 from wan_nb.widgets.wording import clock_time, model_line, phase_words, run_line, submit_words
 

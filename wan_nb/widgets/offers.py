@@ -11,19 +11,21 @@ from wan_nb.errors import WanError
 from wan_nb.media import Media
 from wan_nb.problems import Place
 from wan_nb.repair import Repair, Repaired, repairs
-from wan_nb.request import MEDIA_FIELDS, VideoRequest
+from wan_nb.request import VideoRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
     """A repair with its result, ready to be taken."""
 
+    medium: Media
+    """The picture that would be mended."""
     repair: Repair
     """What would be done."""
     result: Repaired | None
     """The new picture with its before and after; None where it did not work out."""
-    error: str = ""
-    """Why not."""
+    said: str
+    """What was done, or why it cannot be."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,36 +53,35 @@ class Offers:
     def __init__(self, later: Callable[..., Any], changed: Callable[[], None]) -> None:
         self._later, self._changed = later, changed
         self._lock = threading.Lock()
-        self._sought: dict[str, tuple[Media | None, tuple[Repair, ...]]] = {}
-        self._found: dict[str, tuple[Offer, ...]] = {}
+        self._possible: list[tuple[Media, Repair]] = []
+        self._found: list[Offer] = []
 
     def of(self, field: str) -> tuple[Offer, ...]:
         """Return what there is for a field; nothing while it is being worked out."""
-        return self._found.get(field, ())
+        known = (each for each in self._found if (each.medium, each.repair) in self._possible)
+        return tuple(each for each in known if each.repair.field == field)
 
     def seek(self, request: VideoRequest, place: Place) -> None:
         """Work out what can be done about the pictures of a request, where that is not known yet."""
-        possible = repairs(request, place)
-        for field in MEDIA_FIELDS:
-            wanted = request.media.get(field), tuple(each for each in possible if each.field == field)
+        possible = [(request.media[each.field], each) for each in repairs(request, place)]
+        if possible != self._possible:
             with self._lock:
-                if self._sought.get(field, (None, ())) == wanted:
-                    continue
-                self._sought[field], self._found[field] = wanted, ()
-            if wanted[1]:
-                self._later(self._work_out, field, wanted)
+                self._possible = possible
+            self._later(self._work_out, possible)
 
-    def _work_out(self, field: str, wanted: tuple[Media, tuple[Repair, ...]]) -> None:
-        offers = tuple(_offer(repair, wanted[0]) for repair in wanted[1])
+    def _work_out(self, possible: list[tuple[Media, Repair]]) -> None:
+        found = [_offer(medium, repair) for medium, repair in possible]
         with self._lock:
-            if self._sought.get(field) is not wanted:
+            if self._possible is not possible:
                 return  # another picture came meanwhile
-            self._found[field] = offers
+            self._found = found
         self._changed()
 
 
-def _offer(repair: Repair, medium: Media) -> Offer:
+def _offer(medium: Media, repair: Repair) -> Offer:
     try:
-        return Offer(repair, repair.mend(medium))
+        result = repair.mend(medium)
     except Exception as error:  # whatever a decoder says: the other repairs may still work
-        return Offer(repair, None, str(error) if isinstance(error, WanError) else f"{type(error).__name__}: {error}")
+        text = str(error) if isinstance(error, WanError) else f"{type(error).__name__}: {error}"
+        return Offer(medium, repair, None, text)
+    return Offer(medium, repair, result, str(result))

@@ -7,6 +7,7 @@ function render({ model, el }) {
   const input = document.createElement("input");
   input.type = "file";
   input.hidden = true;
+  input.accept = model.get("accept");
   const button = document.createElement("button");
   el.append(button, input);
   let file = null;
@@ -57,26 +58,21 @@ function render({ model, el }) {
     take(input.files[0]);
     input.value = "";
   });
-  const zone = () => el.closest(".wan-slot") || el;
   const over = (event) => {
     event.preventDefault();
     event.stopPropagation();
     el.classList.toggle("over", event.type === "dragover");
     if (event.type === "drop") take(event.dataTransfer.files[0]);
   };
-  const kinds = ["dragover", "dragleave", "drop"];
-  let dropped = null;
-  const attach = requestAnimationFrame(() => {
-    dropped = zone();
-    for (const kind of kinds) dropped.addEventListener(kind, over);
+  const gone = new AbortController();
+  requestAnimationFrame(() => {
+    const zone = el.closest(".wan-slot") || el; // only now is there anything around it
+    for (const kind of ["dragover", "dragleave", "drop"]) zone.addEventListener(kind, over, { signal: gone.signal });
   });
-  const accept = () => (input.accept = model.get("accept"));
-  accept();
   idle();
   model.on("msg:custom", hear);
   return () => {
-    cancelAnimationFrame(attach);
-    for (const kind of kinds) dropped?.removeEventListener(kind, over);
+    gone.abort();
     model.off("msg:custom", hear);
   };
 }

@@ -1,20 +1,27 @@
-"""The place of one picture, clip or sound in the form: path, upload, small picture, what is wrong, and its repairs."""
+"""The place of one picture, clip or sound in the form: path, upload, a folder to choose from, what is wrong, repairs.
+
+ipywidgets' FileUpload loses files over 10 MiB without a word (one message of the websocket) and keeps the bytes in
+widget state, which a saved notebook then carries. `FilePicker` sends a megabyte at a time, keeps nothing, and says at
+once what is too large or empty.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anywidget
 import ipywidgets as W  # noqa: N812
+import traitlets
 
-from wan_nb.media import Media, load
+from wan_nb.errors import ConfigError, WanError
+from wan_nb.media import load
 from wan_nb.problems import Problem
 from wan_nb.request import MEDIA_FIELDS
-from wan_nb.widgets.gallery import Gallery
 from wan_nb.widgets.offers import Offer
-from wan_nb.widgets.parts import box, escape, guarded, jpeg_address, note_html, problem_html, put, show
-from wan_nb.widgets.picker import FilePicker
+from wan_nb.widgets.parts import HERE, STYLE, box, escape, guarded, jpeg_address, note_html, problem_html, put, show
 from wan_nb.widgets.state import FormState
 
 LABELS = {
@@ -24,10 +31,13 @@ LABELS = {
     "driving_audio": "Driving audio",
 }
 """In the order of the form."""
+
+MEGABYTE = 1024 * 1024
+MOST = 24
+"""Pictures of a folder that are offered; more would be a file manager."""
 _KINDS = {"image": ("image/*", 25), "audio": ("audio/*,.wav,.mp3", 16), "video": ("video/mp4,video/quicktime", 110)}
 """What a picker offers, and its megabytes: more than any model takes, so that the model's own limit is what is said."""
-_SMALL = 22_000
-"""Characters of one of two small pictures in a trait."""
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
 class MediaSlot(W.VBox):  # type: ignore[misc]
@@ -50,17 +60,13 @@ class MediaSlot(W.VBox):  # type: ignore[misc]
         pictures: tuple[Path, ...] = (),
     ) -> None:
         self.field, self.state, self._fault = field, state, fault
-        self.kind = MEDIA_FIELDS[field]
-        self._painting = False
-        self._shown_medium: Any = self
         self._shown_offers: Any = None
         self._refused = ""
         label = LABELS[field]
         self.path = W.Text(description=label, placeholder="path or URL", continuous_update=False)
         self.clear = W.Button(description="Remove", tooltip=f"Take the {label.lower()} out")
         self.clear.add_class("wan-clear")
-        accept, limit_mb = _KINDS[self.kind]
-        picker = FilePicker(label, accept, limit_mb, self._uploaded, self._no_file, fault)
+        picker = FilePicker(label, *_KINDS[MEDIA_FIELDS[field]], self.take, self._refuse, fault)
         self.thumb, self.hint, self.note = W.HTML(), W.HTML(), W.HTML()
         self.note.add_class("wan-said")
         self.repairs = box(W.VBox, [], "wan-repairs")
@@ -73,66 +79,47 @@ class MediaSlot(W.VBox):  # type: ignore[misc]
         self.clear.on_click(guarded(lambda _: self.take(None), fault))
         self.path.observe(guarded(self._typed, fault), "value")
 
+    @property
+    def _source(self) -> str:
+        return self.state.sources.get(self.field, "")
+
     # --- what the user does -------------------------------------------------------------------------------------
 
     def _typed(self, change: dict[str, Any]) -> None:
-        with self.state.lock:
-            if not self._painting:
-                self.take(change["new"])
+        if change["new"] != self._source:  # which is what a repaint writes
+            self.take(change["new"])
 
     def take(self, source: object) -> None:
         """Read another medium; None takes it out."""
-        with self.state.lock:
-            self._refused = ""
-            self.state.load(self.field, source)
+        self._refused = ""
+        self.state.load(self.field, source)
 
-    def _uploaded(self, upload: dict[str, Any]) -> None:
-        self.take(upload)
-
-    def _no_file(self, why: str) -> None:
-        with self.state.lock:
+    def _refuse(self, why: str) -> None:
+        with self.state.changing():
             self._refused = why
-            self.paint()
 
     # --- painting -----------------------------------------------------------------------------------------------
 
     def paint(self) -> None:
         """Show what the state holds; nothing comes back from here as a choice."""
-        self._painting, before = True, self._painting
-        try:
-            put(self.path, self.state.sources.get(self.field, ""))
-        finally:
-            self._painting = before
-        self._paint_medium()
-        self._paint_notes()
-        self._paint_repairs()
-
-    def _paint_medium(self) -> None:
-        is_reading = self.field in self.state.loading
-        medium = "reading" if is_reading else getattr(self.state, self.field)
-        if self._shown_medium is medium:
-            return
-        self._shown_medium = medium
-        show(self.clear, bool(medium))
-        inside, full = "reading…" if is_reading else "none", False
-        if isinstance(medium, Media):
-            inside, full = ("not usable" if medium.error else escape(medium.name)), not medium.error
-            if self.kind == "image" and medium.data and not medium.error:
-                inside = f'<img alt="{escape(medium.name)}" src="{jpeg_address(medium.thumbnail, longest=360)}">'
-        is_large = self.field == "first_frame" or (self.kind == "image" and medium is not None)
-        look = f"wan-thumb{'' if is_large else ' slim'}{' full' if full else ''}"
-        self.thumb.value = f'<div class="{look}">{inside}</div>'
-        if self.gallery:
-            self.gallery.mark(self.state.sources.get(self.field, ""))
-
-    def _paint_notes(self) -> None:
-        medium = getattr(self.state, self.field)
-        self.hint.value = note_html("" if medium is None or medium.error else escape(str(medium)))
+        medium, is_reading = getattr(self.state, self.field), self.field in self.state.loading
+        is_usable = medium is not None and not medium.error and not is_reading
+        put(self.path, self._source)
+        show(self.clear, is_reading or medium is not None)
+        inside = "reading…" if is_reading else "none" if medium is None else "not usable"
+        if is_usable:
+            inside = escape(medium.name)
+            if medium.kind == "image" and medium.data:
+                inside = f'<img alt="{inside}" src="{jpeg_address(medium.thumbnail, longest=360)}">'
+        self.thumb.value = f'<div class="wan-thumb{" full" if is_usable else ""}">{inside}</div>'
+        self.hint.value = note_html(escape(str(medium)) if medium and not medium.error else "")
         is_missing = self.state.is_missing(self.field)
-        lines = [problem_html(each, missing=is_missing) for each in self.state.problems_of(self.field)]
-        if self._refused:
-            lines.insert(0, problem_html(Problem(self.field, "refused", self._refused, "")))
+        lines = [problem_html(Problem(self.field, "refused", self._refused, ""))] if self._refused else []
+        lines += [problem_html(each, missing=is_missing) for each in self.state.problems_of(self.field)]
         self.note.value = note_html("".join(lines))
+        if self.gallery:
+            self.gallery.mark(self._source)
+        self._paint_repairs()
 
     def _paint_repairs(self) -> None:
         mended, offers = self.state.mended(self.field), self.state.offers.of(self.field)
@@ -142,12 +129,9 @@ class MediaSlot(W.VBox):  # type: ignore[misc]
         old, rows = self.repairs.children, [self._offer(each) for each in offers]
         if mended is not None:
             result, change = mended
+            told = f'<div class="said">Mended: {escape(str(result))}.</div>'
             back = W.Button(description="As it was", tooltip="Take the repair back")
-            back.add_class("wan-back")
-            back.on_click(guarded(lambda _: self.state.take_back(change), self._fault))
-            rows.insert(
-                0, box(W.HBox, [W.HTML(f'<div class="said">Mended: {escape(str(result))}.</div>'), back], "wan-offer")
-            )
+            rows.insert(0, self._row(told, back, lambda: self.state.take_back(change)))
         self.repairs.children = rows
         for row in old:
             for part in row.children:
@@ -156,21 +140,131 @@ class MediaSlot(W.VBox):  # type: ignore[misc]
 
     def _offer(self, offer: Offer) -> W.Box:
         """Return the row of a repair: before, after, what was done, and the button."""
-        button = W.Button(
-            description=offer.repair.label, tooltip=f"{offer.repair.label}: {offer.result or offer.error}"
-        )
-        button.disabled = offer.result is None
-        button.on_click(guarded(lambda _: self.state.mend(offer), self._fault))
-        words = f'<div class="said">{escape(str(offer.result or offer.error))}</div>'
-        pictures = ""
+        label, pictures = offer.repair.label, ""
         if offer.result is not None:
-            pictures = "".join(
-                f'<figure><img alt="{word}" src="{_small(data)}"><figcaption>{word}</figcaption></figure>'
-                for word, data in (("before", offer.result.before), ("after", offer.result.after))
-            )
-        shown = W.HTML(f'<div class="pair">{pictures}</div>{words}')
-        return box(W.HBox, [shown, button], "wan-offer")
+            for word, data in (("before", offer.result.before), ("after", offer.result.after)):
+                # two pictures in a trait of 64 KB
+                address = jpeg_address(load(data).thumbnail, longest=150, limit=22_000)
+                pictures += f'<figure><img alt="{word}" src="{address}"><figcaption>{word}</figcaption></figure>'
+        told = f'<div class="pair">{pictures}</div><div class="said">{escape(offer.said)}</div>'
+        button = W.Button(description=label, tooltip=f"{label}: {offer.said}", disabled=offer.result is None)
+        return self._row(told, button, lambda: self.state.mend(offer))
+
+    def _row(self, told: str, button: W.Button, press: Callable[[], None]) -> W.Box:
+        button.on_click(guarded(lambda _: press(), self._fault))
+        return box(W.HBox, [W.HTML(told), button], "wan-offer")
 
 
-def _small(data: bytes) -> str:
-    return jpeg_address(load(data).thumbnail, longest=150, limit=_SMALL)
+class FilePicker(anywidget.AnyWidget):
+    """A button (and a place to drop on) that hands over one file.
+
+    Args:
+        label: What it is for, to be read out.
+        accept: What the browser's dialog offers, such as ``"image/*"``.
+        limit_mb: Megabytes at most; more is refused in the browser.
+        take: Called with ``{"name": …, "content": …}`` when a file has arrived whole.
+        refuse: Called with a line that says why there is none.
+        fault: Called with an exception of these two.
+    """
+
+    _esm = (HERE / "picker.js").read_text(encoding="utf-8")
+    _css = STYLE
+    label = traitlets.Unicode("").tag(sync=True)
+    accept = traitlets.Unicode("").tag(sync=True)
+    limit = traitlets.Int(0).tag(sync=True)
+
+    def __init__(
+        self,
+        label: str,
+        accept: str,
+        limit_mb: int,
+        take: Callable[[dict[str, Any]], None],
+        refuse: Callable[[str], None],
+        fault: Callable[[BaseException], None],
+    ) -> None:
+        super().__init__(label=label, accept=accept, limit=limit_mb * MEGABYTE)
+        self._take, self._refuse = take, refuse
+        self._held = bytearray()
+        self.on_msg(guarded(self._hear, fault))
+
+    def _hear(self, _: object, content: dict[str, Any], buffers: list[Any]) -> None:
+        if "problem" in content:
+            self._refuse(str(content["problem"])[:500])
+            return
+        if content["at"] == 0:
+            self._held = bytearray()
+        if content["at"] != len(self._held):
+            return  # a piece of a file that was given up
+        self._held += buffers[0]
+        if len(self._held) > self.limit:
+            self._held = bytearray()
+            self._refuse(f"{content['name']!r} is larger than {self.limit // MEGABYTE} MB. Type its path instead.")
+            return
+        self.send({"got": len(self._held), "job": content["job"]})
+        if len(self._held) == content["size"]:
+            data, self._held = bytes(self._held), bytearray()
+            self._take({"name": str(content["name"]), "content": data})
+
+
+def pictures_in(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """Return the pictures of a folder by name, the first `MOST` of them.
+
+    Raises:
+        ConfigError: If it is no folder, or has none.
+    """
+    place = Path(folder).expanduser()
+    if not place.is_dir():
+        raise ConfigError(
+            f"pictures={str(folder)!r} is no folder; give one that has JPEG, PNG, WEBP or BMP files in it."
+        )
+    found = sorted(each for each in place.iterdir() if each.suffix.lower() in _SUFFIXES and each.is_file())
+    if not found:
+        raise ConfigError(f"pictures={str(folder)!r} has no JPEG, PNG, WEBP or BMP file in it; give another folder.")
+    return tuple(found[:MOST])
+
+
+class Gallery(anywidget.AnyWidget):
+    """Small pictures, one of which can be chosen.
+
+    Args:
+        pictures: Their files.
+        take: Called with the file that was chosen.
+        later: Runs a function on another thread: the small pictures are made when somebody looks.
+        fault: Called with an exception of these.
+    """
+
+    _esm = (HERE / "gallery.js").read_text(encoding="utf-8")
+    _css = STYLE
+    label = traitlets.Unicode("").tag(sync=True)
+    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    chosen = traitlets.Int(-1).tag(sync=True)
+
+    def __init__(
+        self,
+        pictures: tuple[Path, ...],
+        take: Callable[[Path], None],
+        later: Callable[..., Any],
+        fault: Callable[[BaseException], None],
+    ) -> None:
+        folder = pictures[0].parent.name or str(pictures[0].parent)
+        super().__init__(label=f"or choose from {folder}/", names=[each.name[:80] for each in pictures])
+        self._pictures, self._take, self._later, self._fault = pictures, take, later, fault
+        self.on_msg(guarded(self._hear, fault))
+
+    def _hear(self, _: object, content: dict[str, Any], __: object) -> None:
+        if content.get("hello"):
+            self._later(guarded(self._show, self._fault))
+        elif "choose" in content:
+            self._take(self._pictures[int(content["choose"])])
+
+    def _show(self) -> None:
+        for number, path in enumerate(self._pictures):
+            try:
+                self.send({"number": number}, [load(path).thumbnail(128)])
+            except WanError:
+                continue  # a file that cannot be read keeps its name; choosing it says why
+
+    def mark(self, path: str) -> None:
+        """Show which picture stands in the field, if it is one of these."""
+        here = Path(path).expanduser() if path else None
+        self.chosen = self._pictures.index(here) if here in self._pictures else -1
