@@ -50,7 +50,7 @@ def live(paid: tuple[Simulator, Path], **limits: str) -> Session:
 def pretend(session: Session, study: Experiment) -> None:
     """Give every cell a video without making one: what is tested is not the footage."""
     for cell in study.cells:
-        plan = session._planner.plan(cell.request, 1, ("price",))
+        plan = session.planner.plan(cell.request, 1, ("price",))
         state, _ = session.ledger.plan(plan)
         saved = {"path": f"videos/{state.run_id}.mp4", "sha256": f"sha-{state.run_id}", "nbytes": 9, "size": "64*48",
                  "fps": 30.0, "duration_s": 5.0, "has_audio": False}  # fmt: skip
@@ -616,7 +616,7 @@ def test_what_another_kernel_did_is_seen(tmp_path: Path, baseline: wan.VideoRequ
         with first, second:
             mine, other = (each.compare(baseline, prompt=PROMPTS) for each in (first, second))
             for cell in mine.cells:
-                first.ledger.plan(first._planner.plan(cell.request, 1, ()))
+                first.ledger.plan(first.planner.plan(cell.request, 1, ()))
             assert {cell.state for cell in other.cells} == {"waiting to be sent"} and other.estimate.missing == 2
             seen: list[RunState] = []
             end = second.runs()[0].observe(seen.append)

@@ -156,7 +156,7 @@ session.engine
     shown += kernel.run("form\n")
     shown += kernel.run("display(run); display(session.runs()); print(request.to_curl())")
     shown += kernel.run("import ipywidgets; print(ipywidgets.Widget.get_manager_state())")
-    shown += kernel.run("%xmode Verbose\nsession.adopt('no-such-task')\nvars(session._follower.client)")
+    shown += kernel.run("%xmode Verbose\nsession.adopt('no-such-task')\nvars(session.follower.client)")
     shown += kernel.run("wan.live(region='singapore', api_key=os.environ['DASHSCOPE_API_KEY'] + ' ')")
     shown += kernel.run("import pickle; pickle.dumps(session.endpoint)")
     shown += kernel.run("print(log.getvalue())")

@@ -66,7 +66,7 @@ ALLOWED: dict[str, set[str]] = {
     "engine": set(),
     "advice": set(),
     "tasks": {"client", "record", "schedule", "tables", "task"},
-    "kept": {"media"},
+    "kept": {"media", "request"},
     "preview": {
         "endpoint", "geometry", "ledger", "pricing", "problems", "record", "request", "schedule", "widgets",
     },
@@ -77,9 +77,9 @@ ALLOWED: dict[str, set[str]] = {
         "client", "engine", "fetch", "ledger", "record", "request", "schedule", "send", "task", "tasks",
     },
     "onlookers": set(),
-    "telling": {"record"},
+    "telling": {"advice", "record"},
     "result": {"geometry", "pixels", "pricing", "video", "video_edit", "widgets"},
-    "run": {"advice", "engine", "onlookers", "record", "result", "schedule", "telling", "widgets"},
+    "run": {"engine", "onlookers", "record", "request", "result", "schedule", "telling", "widgets"},
     "desk": {
         "calibration", "compare", "endpoint", "engine", "export", "history", "kept", "ledger", "onlookers", "preview",
         "pricing", "problems", "record", "request", "run", "schedule", "studies", "variants", "widgets",

@@ -301,7 +301,7 @@ def test_a_price_that_changed_is_said_before_it_is_paid(tmp_path: Path, picture:
     """The button names the price of the first run; a list that changed since must be pressed for again."""
     with failing(tmp_path / "runs", TIMED_OUT) as session:
         view = look_at(session, picture)
-        monkeypatch.setattr(type(session), "is_simulated", property(lambda _: False))
+        monkeypatch.setattr(session, "is_simulated", False)
         price = SimpleNamespace(estimate=SimpleNamespace(money=Money.of("0.75 USD")))
         monkeypatch.setattr(session, "preview", lambda _: price)
         click(view, "again")
@@ -319,7 +319,7 @@ def test_a_slow_download_tells_its_bytes_about_once_a_second(saved: wan.Run, mon
     monkeypatch.setattr("wan_nb.follow.time", SimpleNamespace(monotonic=lambda: now[0]))
     told: list[tuple[int, int]] = []
     end = saved.observe(lambda _: told.append(saved.arrived))
-    teller = saved.session._follower._teller(saved.id)
+    teller = saved.session.follower._teller(saved.id)
     for done in range(0, 1000, 10):  # a block every twentieth of a second
         teller(done, 1000)
         now[0] += 0.05

@@ -180,16 +180,16 @@ class Grid(Hinted):
     def estimate(self) -> StudyEstimate:
         """What it still costs to submit, for the whole of what is missing."""
         missing = [cell for cell in self.cells if self._is_missing(cell)]
-        prices = [each.money for each in self.session.prices(cell.request for cell in missing)]
-        budget, spent = self.session.budget
+        planner = self.session.planner
+        prices = [planner.estimate(cell.request).money for cell in missing]
         return StudyEstimate(
             missing=len(missing),
             cells=len(self._fingerprints),
             seconds=sum(seconds for cell in missing if isinstance(seconds := cell.request.seconds, int)),
             money=Money.total(price for price in prices if price),
             unknown=prices.count(None),
-            budget=budget,
-            spent=spent,
+            budget=planner.budget,
+            spent=planner.spent(),
             is_simulated=self.session.is_simulated,
         )
 

@@ -312,7 +312,7 @@ def declare(session: Session, design: Design, *, name: str = "", votes: int | No
         for field, medium in request.media.items():
             if medium.error:
                 raise MediaError(f"{field} {medium.name!r} {medium.error}")
-        session.keep(request)
+        session.inputs.keep(request)
     row = session.studybook.declare(
         design.id, design.to_record(), at=session.clock.now(), name=plain(name).strip(), votes=votes, default=VOTES
     )
@@ -323,6 +323,6 @@ def bring_back(session: Session, wanted: str) -> Experiment:
     """Return a declared comparison by id or name; what `session.study` does."""
     row = session.studybook.find(wanted)
     try:
-        return Experiment(session, Design.from_record(row.definition, session.find_input), row)
+        return Experiment(session, Design.from_record(row.definition, session.inputs.find), row)
     except (KeyError, TypeError) as error:
         raise LedgerError(f"study {wanted!r} cannot be read ({error!r}); declare it anew.") from error

@@ -15,17 +15,15 @@ from wan_nb.endpoint import Endpoint
 from wan_nb.engine import Engine
 from wan_nb.errors import ConfigError
 from wan_nb.hints import Hinted
-from wan_nb.history import Runs, Spend, prunable, usage_bytes
+from wan_nb.history import Runs, Spend
 from wan_nb.kept import KeptInputs
 from wan_nb.ledger import Ledger
 from wan_nb.onlookers import Onlookers
 from wan_nb.preview import Planner, Preview, midnight
-from wan_nb.pricing import Estimate, Money
-from wan_nb.problems import Place
+from wan_nb.pricing import Money
 from wan_nb.record import RunState
 from wan_nb.request import VideoRequest
 from wan_nb.run import Run
-from wan_nb.schedule import Usual
 from wan_nb.studies import Studies, StudyBook
 
 if TYPE_CHECKING:
@@ -48,41 +46,45 @@ class Desk(Hinted):
         "help": "help(session)",
     }
 
-    endpoint: Endpoint
-    """Where calls go."""
-    folder: Path
-    """Where everything is kept."""
-    clock: Clock
-    """How fast service time runs."""
-    ledger: Ledger
-    """The journal."""
-    studybook: StudyBook
-    """The journal of comparisons."""
-    inputs: KeptInputs
-    """The frozen media of every request."""
-    _planner: Planner
-    _runs: dict[str, Run]
-    _onlookers: Onlookers[Run]
-    engine: Engine
-    """The thread that does all that waits."""
     _is_left = False
 
-    # --- what it is ---------------------------------------------------------------------------------------------
-
-    @property
-    def is_simulated(self) -> bool:
-        """Whether nothing costs anything here."""
-        return self.endpoint.is_simulated
-
-    @property
-    def region(self) -> str:
-        """``"singapore"`` …; empty for simulator and gateways."""
-        return self.endpoint.region
-
-    @property
-    def place(self) -> Place:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        folder: Path,
+        clock: Clock,
+        budget: Money | str | None,
+        confirm_above: Money | str | None,
+    ) -> None:
+        self.endpoint = endpoint
+        """Where calls go."""
+        self.place = endpoint.place
         """What this endpoint narrows of the service at large."""
-        return self.endpoint.place
+        self.region = endpoint.region
+        """``"singapore"`` …; empty for simulator and gateways."""
+        self.is_simulated = endpoint.is_simulated
+        """Whether nothing costs anything here."""
+        self.clock = clock
+        """How fast service time runs."""
+        limits = [
+            None if amount is None or self.is_simulated else Money.of(amount) for amount in (budget, confirm_above)
+        ]
+        self.folder = folder.expanduser().resolve()
+        """Where everything is kept."""
+        _prepare(self.folder)
+        self.ledger = Ledger(self.folder / "ledger.sqlite")
+        """The journal."""
+        self.studybook = StudyBook(self.ledger)
+        """The journal of comparisons."""
+        self.inputs = KeptInputs(self.folder / "inputs")
+        """The frozen media of every request."""
+        self.planner = Planner(endpoint, self.ledger, clock, *limits)
+        """What a request comes to: size, price, time, what is left of the budget."""
+        self.onlookers: Onlookers[Run] = Onlookers()
+        """Who is told of each run that is new or has changed."""
+        self.engine = Engine()
+        """The thread that does all that waits."""
+        self._runs: dict[str, Run] = {}
 
     @property
     def label(self) -> str:
@@ -90,18 +92,6 @@ class Desk(Hinted):
         if self.is_simulated:
             return f"SIMULATED, {self.clock.speed:g}× faster"
         return self.endpoint.name.capitalize()
-
-    def find_input(self, reference: str, name: str) -> str | Path:
-        """Return where a medium of the journal is: its kept file, or its address.
-
-        Args:
-            reference: As the journal has it: ``sha256:…`` or an address.
-            name: The file's name, for its ending and for messages.
-
-        Raises:
-            LedgerError: If the file is not kept here.
-        """
-        return self.inputs.find(reference, name)
 
     @property
     def is_closed(self) -> bool:
@@ -129,31 +119,7 @@ class Desk(Hinted):
             >>> wan.simulated().preview(wan.VideoRequest("wan2.2-i2v-flash", first_frame="cat.png"))  # doctest: +SKIP
         """
         self._check_open()
-        return self._planner.preview(request)
-
-    def usual(self, state: RunState) -> Usual:
-        """Say how long runs like this one take: from this folder's own, else what is published.
-
-        Args:
-            state: The run's `RunState`, as `run.state`.
-
-        Returns:
-            Service seconds; `Usual.source` says whose.
-        """
-        return self._planner.usual(state)
-
-    def prices(self, requests: Iterable[VideoRequest]) -> list[Estimate]:
-        """Return what each request costs here by list price; in a simulation, what it would cost in Singapore.
-
-        Args:
-            requests: What would be made; the answer has their order.
-        """
-        return [self._planner.estimate(request) for request in requests]
-
-    @property
-    def budget(self) -> tuple[Money | None, Money | None]:
-        """What may be spent a day, and what is spent or reserved of it today; None for both without a budget."""
-        return self._planner.budget, self._planner.spent()
+        return self.planner.preview(request)
 
     # --- what was run -------------------------------------------------------------------------------------------------
 
@@ -191,17 +157,6 @@ class Desk(Hinted):
             raise ConfigError(f"{run_id!r} is no run's id; session.submit(request) runs a request.")
         return self._handle(self.ledger.state(run_id))
 
-    def request_of(self, state: RunState) -> VideoRequest:
-        """Rebuild a run's request from the journal and the kept files.
-
-        Args:
-            state: The run's `RunState`, as `run.state`.
-
-        Raises:
-            LedgerError: If a file is no longer kept here.
-        """
-        return VideoRequest.from_record(state.request, self.inputs.find)
-
     # --- handles, and who looks on ------------------------------------------------------------------------------------
 
     def _handle(self, state: RunState, *, existed: bool | None = None, request: VideoRequest | None = None) -> Run:
@@ -209,7 +164,7 @@ class Desk(Hinted):
         if run is None:
             run = self._runs[state.run_id] = Run(self._session, state, request=request)
         elif run.state != state:
-            run._catch_up()  # another kernel works in this folder, too
+            run._publish()  # another kernel works in this folder, too
         if existed is not None:
             run.existed = existed
         return run
@@ -235,15 +190,7 @@ class Desk(Hinted):
             >>> end = session.observe(lambda run: seen.add(run.id))  # doctest: +SKIP
             >>> end()  # doctest: +SKIP
         """
-        return self._onlookers.add(callback)
-
-    def tell(self, run: Run) -> None:
-        """Tell whoever looks on that a run is new or has changed.
-
-        Args:
-            run: Which.
-        """
-        self._onlookers.tell(run)
+        return self.onlookers.add(callback)
 
     # --- looking ------------------------------------------------------------------------------------------------
 
@@ -329,7 +276,7 @@ class Desk(Hinted):
         from wan_nb.export import read_card
 
         self._check_open()
-        design, own_name, votes = read_card(card, self.find_input, files)
+        design, own_name, votes = read_card(card, self.inputs.find, files)
         return declare(self._session, design, name=name or own_name, votes=votes)
 
     def study(self, wanted: str) -> Experiment:
@@ -370,7 +317,9 @@ class Desk(Hinted):
 
     def disk_use(self) -> dict[str, int]:
         """Return how many bytes videos, inputs and the journal take."""
-        return usage_bytes(self.folder)
+        folders = {part.name: part.rglob("*") for part in self.folder.iterdir() if part.is_dir()}
+        parts = folders | {"journal": self.folder.glob("ledger.sqlite*")}
+        return {name: sum(each.stat().st_size for each in files if each.is_file()) for name, files in parts.items()}
 
     def prune(self, *, older_than_days: float, delete: bool = False) -> list[Path]:
         """Return the videos that are older and not starred; with ``delete=True`` remove them (their runs stay listed).
@@ -382,10 +331,9 @@ class Desk(Hinted):
         Example:
             >>> session.prune(older_than_days=30)  # doctest: +SKIP
         """
-        since = self.clock.now() - older_than_days * 86400
-        states = prunable(self.ledger.states(), keep=lambda state: state.created_at >= since)
-        paths = [self.folder / state.file.path for state in states if state.file]
-        paths = [path for path in paths if path.is_file()]
+        until = self.clock.now() - older_than_days * 86400
+        old = [state for state in self.ledger.states() if not state.starred and state.created_at < until]
+        paths = [path for state in old if state.file and (path := self.folder / state.file.path).is_file()]
         if delete:
             for path in paths:
                 path.unlink()
@@ -395,3 +343,15 @@ class Desk(Hinted):
         """Say which size rule holds for which model and tier, by the files of the runs made here."""
         states = self.ledger.states(endpoint=self.endpoint.identity)
         return calibrate_runs(states, self.label, simulated=self.is_simulated)
+
+
+def _prepare(folder: Path) -> None:
+    """Make the folder, and keep it out of version control."""
+    try:
+        for each in ("videos", "inputs"):
+            (folder / each).mkdir(parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"folder {str(folder)!r} cannot be used: {error.strerror}; give another folder.") from error

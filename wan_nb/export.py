@@ -118,7 +118,7 @@ def card(study: Experiment) -> dict[str, Any]:
         ],
         "service": {"is_simulated": session.is_simulated, "region": session.region},
         "models": {name: {"family": spec.family, "facts": cite(spec.source)} for name, spec in specs.items()},
-        "prices": sorted({estimate.source for estimate in session.prices(requests)}),
+        "prices": sorted({session.planner.estimate(request).source for request in requests}),
         "warnings": list(study.warnings),
         "results": [{name: each[name] for name in _RESULT} for each in cell_rows(study)],
         "tally": study.tally().rows(),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from wan_nb import tables
 from wan_nb.errors import ConfigError
 from wan_nb.pricing import FREE_QUOTA, Money
-from wan_nb.record import RunPhase, RunState
+from wan_nb.record import RunState
 
 if TYPE_CHECKING:
     from wan_nb.run import Run
@@ -196,16 +196,3 @@ def _line(day: str, model: str, states: list[RunState]) -> SpendLine:
     priced = [state.cost for state in states if state.cost is not None]
     seconds = sum(state.billed_s if state.billed_s is not None else state.seconds for state in states)
     return SpendLine(day, model, len(states), seconds, Money.total(priced), len(states) - len(priced))
-
-
-def usage_bytes(folder: Path) -> dict[str, int]:
-    """Return how many bytes each part of a session's folder takes."""
-    parts = [part for part in folder.iterdir() if part.is_dir()] if folder.is_dir() else []
-    sizes = {part.name: sum(each.stat().st_size for each in part.rglob("*") if each.is_file()) for part in parts}
-    sizes["journal"] = sum(each.stat().st_size for each in folder.glob("ledger.sqlite*"))
-    return sizes
-
-
-def prunable(states: Iterable[RunState], keep: Callable[[RunState], bool]) -> list[RunState]:
-    """Return the saved runs whose video may go: not starred, and not kept by the caller."""
-    return [state for state in states if state.phase is RunPhase.SAVED and not state.starred and not keep(state)]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from wan_nb.errors import LedgerError, MediaError
 from wan_nb.media import Media
+from wan_nb.request import VideoRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,15 @@ class KeptInputs:
     folder: Path
     """Where the files are."""
 
-    def keep(self, medium: Media) -> Media:
-        """Copy a medium's bytes, unless they are kept already, and return it with the copy as its file.
+    def keep(self, request: VideoRequest) -> VideoRequest:
+        """Copy a request's media, unless they are kept already, and return it with the copies; an address stays one.
 
         Raises:
-            MediaError: If the file is gone or holds other bytes than when it was loaded.
+            MediaError: If a file is gone or holds other bytes than when it was loaded.
         """
+        return request.replace(**{name: self._keep(medium) for name, medium in request.media.items()})
+
+    def _keep(self, medium: Media) -> Media:
         if medium.origin in ("url", "oss"):
             return medium  # an address, which is not fetched
         target = self.folder / f"{medium.sha256}.{medium.format.lower()}"

@@ -10,20 +10,20 @@ import asyncio
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from wan_nb.advice import explain
 from wan_nb.engine import TICK_S
-from wan_nb.errors import AmbiguousError, ConfigError, ExpiredError, RunError, StillRunningError, TaskFailedError
+from wan_nb.errors import AmbiguousError, ConfigError, RunError, StillRunningError
 from wan_nb.hints import Hinted
 from wan_nb.onlookers import Onlookers
-from wan_nb.record import RunPhase, RunState
+from wan_nb.record import Record, RunPhase, RunState
+from wan_nb.request import VideoRequest
 from wan_nb.result import Video
 from wan_nb.schedule import Usual
-from wan_nb.telling import TerminalLine, describe
+from wan_nb.telling import TerminalLine, describe, why_no_video
 
 if TYPE_CHECKING:
-    from wan_nb.request import VideoRequest
     from wan_nb.session import Session
     from wan_nb.tasks import Candidates
 
@@ -88,7 +88,7 @@ class Run(Hinted):
     def request(self) -> VideoRequest:
         """The request, rebuilt from the journal and the kept files."""
         if self._request is None:
-            self._request = self.session.request_of(self._state)
+            self._request = VideoRequest.from_record(self._state.request, self.session.inputs.find)
         return self._request
 
     @property
@@ -110,7 +110,7 @@ class Run(Hinted):
     @property
     def usual(self) -> Usual:
         """How long such runs take."""
-        return self.session.usual(self._state)
+        return self.session.planner.usual(self._state)
 
     @property
     def elapsed_s(self) -> float:
@@ -150,21 +150,21 @@ class Run(Hinted):
         """
         return self._onlookers.add(callback)
 
-    def _publish(self, state: RunState) -> None:
-        """Take a new state from the journal and tell whoever waits or watches."""
+    def _publish(self, state: RunState | None = None) -> None:
+        """Take a new state from the journal and tell whoever waits or watches.
+
+        Args:
+            state: What it is; None to read it, while nobody else can publish, so that nothing newer is overwritten.
+        """
         with self._changed:
-            self._state = state
+            self._state = state = state or self.session.ledger.state(self.id)
             self._changed.notify_all()
         self._onlookers.tell(state)
-        self.session.tell(self)
+        self.session.onlookers.tell(self)
 
-    def _catch_up(self) -> None:
-        """Take what the journal says now; read while nobody can publish, so that nothing newer is overwritten."""
-        with self._changed:
-            self._state = self.session.ledger.state(self.id)
-            self._changed.notify_all()
-        self._onlookers.tell(self._state)
-        self.session.tell(self)
+    def _record(self, kind: str, **data: Any) -> None:
+        self.session._check_open()
+        self._publish(self.session.ledger.append(self.id, Record(kind, self.session.clock.now(), data)))
 
     def _is_over(self) -> bool:
         state = self._state
@@ -217,9 +217,9 @@ class Run(Hinted):
                 loop.call_soon_threadsafe(lambda: None if over.done() else over.set_result(None))
 
         end = self.observe(tell)
-        tell()
         try:
             while not over.done():
+                tell()  # also where nobody is told any more: the session was closed
                 # without a tick, a notebook's stop button is only heard at the end; wait_for would swallow it at times
                 await asyncio.wait([over], timeout=TICK_S)
         except (asyncio.CancelledError, KeyboardInterrupt) as stopped:
@@ -255,38 +255,9 @@ class Run(Hinted):
 
     def _result(self) -> Video:
         """Return the video, or raise why there is none."""
-        state = self._state
-        video = self.video
-        if video is not None:
+        if video := self.video:
             return video
-        if state.phase in (RunPhase.FAILED, RunPhase.REJECTED):
-            advice = explain(state.code, state.message)
-            said = state.message.removeprefix(f"{state.code}: ").rstrip(".")
-            raise TaskFailedError(
-                f"run {self.id} {state.phase}: {state.code}: {said}. {advice.what_to_do}",
-                code=state.code,
-                task_id=state.task_id,
-                request_id=state.request_id,
-                advice=advice,
-            )
-        if state.phase is RunPhase.AMBIGUOUS:
-            raise AmbiguousError(
-                f"run {self.id}: {state.message} It may be running and billed, so it is not sent again by itself:"
-                " run.candidates() looks for it, then run.adopt('task-id') or run.disown()."
-            )
-        if state.phase in (RunPhase.EXPIRED, RunPhase.LOST):
-            raise ExpiredError(f"run {self.id}: {state.message} run.again() makes it anew.")
-        if state.phase is RunPhase.PLANNED:
-            why = f" ({state.unwatched or state.message})" if state.unwatched or state.message else ""
-            raise RunError(
-                f"run {self.id} was planned and not sent{why}; session.submit(run.request, take={state.take}) sends it."
-            )
-        if state.phase is RunPhase.CANCELED:
-            raise RunError(f"run {self.id} was canceled; nothing is billed, and run.again() makes it anew.")
-        reason = (
-            state.unwatched or state.message or ("the session is closed" if self.session.is_closed else state.phase)
-        )
-        raise RunError(f"run {self.id} has no video: {str(reason).rstrip('.')}. session.resume() takes it up again.")
+        raise why_no_video(self._state, is_closed=self.session.is_closed)
 
     # --- acting -------------------------------------------------------------------------------------------------
 
@@ -297,7 +268,8 @@ class Run(Hinted):
             ServiceError: If it is not PENDING any more.
             ConfigError: If it is over already, or the endpoint cannot call tasks back.
         """
-        return self.session.cancel(self)
+        self.session.engine.run(self.session.follower.cancel(self.id))
+        return self._state
 
     def again(self, *, allow: str | tuple[str, ...] = (), confirm: bool = False, **changes: Any) -> Run:
         """Make the same request once more (with changes, if any), as a new take that is linked to this one.
@@ -314,7 +286,16 @@ class Run(Hinted):
             RequestError: If a changed request must be held back; nothing was sent.
             BudgetError: If the budget does not cover it, or it was not confirmed; nothing was sent.
         """
-        return self.session.again(self, allow=allow, confirm=confirm, **changes)
+        if self._state.phase is RunPhase.AMBIGUOUS:
+            raise AmbiguousError(
+                f"run {self.id} may be running and billed: run.candidates() looks for it, then run.adopt('task-id') or "
+                "run.disown(); after that run.again() is safe."
+            )
+        request = self.request.replace(**changes)
+        take = self.session.ledger.takes(request.fingerprint, self.session.endpoint.identity) + 1
+        allowed = (allow,) if isinstance(allow, str) else tuple(allow)
+        allowed = allowed if changes else ("all", *allowed)  # what was taken once is taken again
+        return self.session._submit([(request, take)], allowed, confirm, self.id)[0]
 
     def candidates(self) -> Candidates:
         """Return the service's tasks that this ambiguous run may be; asks the service, decides nothing.
@@ -322,7 +303,8 @@ class Run(Hinted):
         Raises:
             ConfigError: If the run is not ambiguous, or the endpoint has no task list.
         """
-        return self.session.candidates(self)
+        self._check_ambiguous()
+        return self.session.engine.run(self.session.follower.candidates(self._state))
 
     def adopt(self, task_id: str) -> Run:
         """Take a task of the service as this ambiguous run's, follow it and fetch its video.
@@ -334,7 +316,10 @@ class Run(Hinted):
             ConfigError: If the run is not ambiguous.
             NotFoundError: If the service knows no such task.
         """
-        return self.session.settle(self, task_id)
+        self._check_ambiguous()
+        write = partial(self.session.ledger.settle, self.id)
+        self.session.engine.run(self.session.follower.adopt(task_id, write, self._state))
+        return self
 
     def disown(self) -> Run:
         """Say that no task of the service is this ambiguous run's: nothing runs, nothing is billed.
@@ -342,7 +327,16 @@ class Run(Hinted):
         Raises:
             ConfigError: If the run is not ambiguous.
         """
-        return self.session.settle(self, None)
+        self._check_ambiguous()
+        text = "you said that no task of the service is this run's"
+        record = Record("disowned", self.session.clock.now(), {"message": text})
+        self._publish(self.session.ledger.settle(self.id, record))
+        return self
+
+    def _check_ambiguous(self) -> None:
+        self.session._check_open()
+        if self._state.phase is not RunPhase.AMBIGUOUS:
+            raise ConfigError(f"run {self.id} is not ambiguous: it is {self._state.phase}.")
 
     def mark(self, *, note: str | None = None, tags: Iterable[str] | None = None, starred: bool | None = None) -> Run:
         """Write a note, tags or a star on the run; what is None stays as it is.
@@ -358,7 +352,11 @@ class Run(Hinted):
         Example:
             >>> run.mark(tags=["lecture 3"], starred=True)  # doctest: +SKIP
         """
-        return self.session.mark(self, note=note, tags=tags, starred=starred)
+        if isinstance(tags, str):
+            raise ConfigError(f"tags={tags!r} is one text; give a list, such as ['lecture 3'].")
+        marks = {"note": note, "tags": None if tags is None else sorted(tags), "starred": starred}
+        self._record("marked", **{name: value for name, value in marks.items() if value is not None})
+        return self
 
     # --- how it is shown ----------------------------------------------------------------------------------------
 

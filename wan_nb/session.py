@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import fields, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,24 +21,19 @@ from wan_nb.client import Client
 from wan_nb.clock import Clock
 from wan_nb.desk import Desk
 from wan_nb.endpoint import Endpoint
-from wan_nb.engine import Engine, at_exit
-from wan_nb.errors import AmbiguousError, ConfigError
+from wan_nb.engine import at_exit
+from wan_nb.errors import ConfigError
 from wan_nb.follow import Follower
 from wan_nb.history import Runs
-from wan_nb.kept import KeptInputs
-from wan_nb.ledger import Ledger
-from wan_nb.onlookers import Onlookers
-from wan_nb.preview import Planner
 from wan_nb.pricing import Money
 from wan_nb.record import LIFE_S, Record, RunPhase, RunState
 from wan_nb.request import VideoRequest
 from wan_nb.run import Run
-from wan_nb.studies import StudyBook
 
 if TYPE_CHECKING:
     import httpx
 
-    from wan_nb.tasks import Candidates, Tasks
+    from wan_nb.tasks import Tasks
 
 
 class Session(Desk):
@@ -80,44 +74,24 @@ class Session(Desk):
         transport: httpx.AsyncBaseTransport | None = None,
         on_close: Any = None,
     ) -> None:
-        self.endpoint = endpoint
-        self.folder = folder.expanduser().resolve()
-        self.clock = clock or Clock()
+        super().__init__(endpoint, folder, clock or Clock(), budget, confirm_above)
         self._on_close = on_close
-        limits = [
-            None if amount is None or endpoint.is_simulated else Money.of(amount) for amount in (budget, confirm_above)
-        ]
-        _prepare(self.folder)
-        self.ledger = Ledger(self.folder / "ledger.sqlite")
-        self.studybook = StudyBook(self.ledger)
-        self.inputs = KeptInputs(self.folder / "inputs")
-        self.engine = Engine()
-        self._planner = Planner(
-            endpoint,
-            self.ledger,
-            self.clock,
-            budget=limits[0],
-            confirm_above=limits[1],
-        )
-        self._runs: dict[str, Run] = {}
-        self._onlookers: Onlookers[Run] = Onlookers()
         self._submitting = threading.Lock()
-        self._follower = Follower(
+        self.follower = Follower(
             engine=self.engine,
             client=Client(endpoint, transport=transport),
             ledger=self.ledger,
             clock=self.clock,
             folder=self.folder,
             publish=self._published,
-            usual=self._planner.usual,
+            usual=self.planner.usual,
             arriving=self._arriving,
         )
-        self._patrol = self.engine.start(self._follower.patrol())
+        self._patrol = self.engine.start(self.follower.patrol())
         at_exit(self.close)
 
     def __repr__(self) -> str:
-        budget = self._planner.budget
-        limit = f", budget {budget} a day" if budget else ""
+        limit = f", budget {self.planner.budget} a day" if self.planner.budget else ""
         return f"Session({self.label}, {self.folder.name}{limit})"
 
     # --- asking -------------------------------------------------------------------------------------------------
@@ -183,61 +157,30 @@ class Session(Desk):
                 raise ConfigError(f"take={take!r} is not a take; it is 1, 2, 3 …")
             request.check(self.place, allow=allowed)
         if not confirm:
-            self._planner.check_confirmed(orders)
-        plans = [self._planner.plan(request, take, allowed, again_of=again_of) for request, take in orders]
-        kept = [self.keep(request) for request, _ in orders]
-        found = self._planner.write_down(plans)
+            self.planner.check_confirmed(orders)
+        plans = [self.planner.plan(request, take, allowed, again_of=again_of) for request, take in orders]
+        kept = [self.inputs.keep(request) for request, _ in orders]
+        found = self.planner.write_down(plans)
         return [
             self._start(state, existed, request, with_kept)
             for (state, existed), (request, _), with_kept in zip(found, orders, kept, strict=True)
         ]
 
-    def keep(self, request: VideoRequest) -> VideoRequest:
-        """Copy a request's media into the folder, and return it with the copies.
-
-        Args:
-            request: Its media may be files, bytes or addresses; an address stays one.
-
-        Raises:
-            MediaError: If a file holds other bytes than when it was loaded.
-        """
-        return request.replace(**{name: self.inputs.keep(medium) for name, medium in request.media.items()})
-
     def _start(self, state: RunState, existed: bool, request: VideoRequest, kept: VideoRequest) -> Run:
         """Send what is planned; follow what was sent already."""
         run = self._handle(state, existed=existed, request=request)
+        if state.phase is not RunPhase.PLANNED:
+            self.follow([run])
+            return run
         self._watch(run)
-        if state.phase is RunPhase.PLANNED:
-            with self._submitting:
-                is_first = run.id not in self._follower.busy
-                self._follower.busy.add(run.id)  # from this moment on, leaving waits for it
-            if is_first:
-                self.engine.start(self._follower.send(state.run_id, kept))
-        else:
-            self.engine.start(self._follower.take_up(state))
+        with self._submitting:
+            is_first = run.id not in self.follower.busy
+            self.follower.busy.add(run.id)  # from this moment on, leaving waits for it
+        if is_first:
+            self.engine.start(self.follower.send(run.id, kept))
         if not existed:
-            self.tell(run)
+            self.onlookers.tell(run)
         return run
-
-    def again(self, run: Run, *, allow: str | tuple[str, ...] = (), confirm: bool = False, **changes: Any) -> Run:
-        """Make a run's request once more, as a new take that is linked to it: `Run.again`, arguments and errors too.
-
-        What was allowed for the unchanged request is allowed again; a changed one is checked like any other.
-        """
-        request = run.request.replace(**changes) if changes else run.request
-        if run.state.phase is RunPhase.AMBIGUOUS:
-            raise AmbiguousError(
-                f"run {run.id} may be running and billed: run.candidates() looks for it, then run.adopt('task-id') or "
-                "run.disown(); after that run.again() is safe."
-            )
-        takes = self.ledger.takes(request.fingerprint, self.endpoint.identity)
-        allowed = (allow,) if isinstance(allow, str) else tuple(allow)
-        return self._submit([(request, takes + 1)], allowed if changes else ("all", *allowed), confirm, run.id)[0]
-
-    def cancel(self, run: Run) -> RunState:
-        """Call a queued run back: `Run.cancel`, errors too."""
-        self.engine.run(self._follower.cancel(run.id))
-        return run.state
 
     # --- coming back --------------------------------------------------------------------------------------------
 
@@ -262,12 +205,12 @@ class Session(Desk):
         """
         for run in runs:
             self._watch(run)
-            self.engine.start(self._follower.take_up(run.state))
+            self.engine.start(self.follower.take_up(run.state))
 
     def _watch(self, run: Run) -> None:
         """Forget why nobody asked about it, before anybody waits: run.wait() must not find the old reason."""
-        if run.state.unwatched and self._follower.client_for(run.state):
-            self._append(run, "watched")
+        if run.state.unwatched and self.follower.client_for(run.state):
+            run._record("watched")
 
     def adopt(self, task_id: str, *, model: str = "", request: VideoRequest | None = None) -> Run:
         """Make a run of a task that was submitted elsewhere (by the vendor's SDK, curl …) and fetch its video.
@@ -286,46 +229,16 @@ class Session(Desk):
             return self.run(owner)
         if request is not None:
             takes = self.ledger.takes(request.fingerprint, self.endpoint.identity)
-            plan = self._planner.plan(request, takes + 1, ("price",))
+            plan = self.planner.plan(request, takes + 1, ("price",))
         else:
-            plan = self._planner.plan_unknown(task_id, model)
+            plan = self.planner.plan_unknown(task_id, model)
 
         def write(adopted: Record) -> RunState:
             state, _ = self.ledger.plan(replace(plan, adopted=adopted))
             return self._handle(state, existed=False, request=request).state
 
-        state = self.engine.run(self._follower.adopt(task_id, write))
+        state = self.engine.run(self.follower.adopt(task_id, write))
         return self._runs[state.run_id]
-
-    def candidates(self, run: Run) -> Candidates:
-        """Return the service's tasks that an ambiguous run may be: `Run.candidates`, errors too."""
-        self._check_ambiguous(run)
-        return self.engine.run(self._follower.candidates(run.state))
-
-    def settle(self, run: Run, task_id: str | None) -> Run:
-        """End an ambiguity: this task is the run's, or none is (None).
-
-        Args:
-            run: An ambiguous one.
-            task_id: The service's id, one of `candidates`; None for no task.
-
-        Raises:
-            ConfigError: If the run is not ambiguous.
-            NotFoundError: If the service knows no such task.
-        """
-        self._check_ambiguous(run)
-        if task_id is None:
-            text = "you said that no task of the service is this run's"
-            run._publish(self.ledger.settle(run.id, Record("disowned", self.clock.now(), {"message": text})))
-        else:
-            write = partial(self.ledger.settle, run.id)
-            self.engine.run(self._follower.adopt(task_id, write, run.state))
-        return run
-
-    def _check_ambiguous(self, run: Run) -> None:
-        self._check_open()
-        if run.state.phase is not RunPhase.AMBIGUOUS:
-            raise ConfigError(f"run {run.id} is not ambiguous: it is {run.state.phase}.")
 
     def tasks(self, **filters: str | int) -> Tasks:
         """List the account's tasks of the last 24 hours, also those that were not made here.
@@ -340,15 +253,7 @@ class Session(Desk):
         from wan_nb.tasks import read_tasks
 
         self._check_open()
-        return self.engine.run(read_tasks(self._follower.client, self.clock, filters))
-
-    def mark(self, run: Run, *, note: str | None, tags: Iterable[str] | None, starred: bool | None) -> Run:
-        """Write a note, tags or a star on a run; what is None stays as it is: `Run.mark`, errors too."""
-        if isinstance(tags, str):
-            raise ConfigError(f"tags={tags!r} is one text; give a list, such as ['lecture 3'].")
-        marks: dict[str, Any] = {"note": note, "tags": None if tags is None else sorted(tags), "starred": starred}
-        self._append(run, "marked", **{name: value for name, value in marks.items() if value is not None})
-        return run
+        return self.engine.run(read_tasks(self.follower.client, self.clock, filters))
 
     def is_sent_by_nobody(self, state: RunState) -> bool:
         """Whether a run is only planned, and nothing that lives is about to send it.
@@ -356,13 +261,7 @@ class Session(Desk):
         Args:
             state: The run's `RunState`, as `run.state`.
         """
-        return state.phase is RunPhase.PLANNED and state.run_id not in {*self._follower.busy, *self._follower.others}
-
-    def _append(self, run: Run, kind: str, **data: Any) -> None:
-        self._check_open()
-        run._publish(self.ledger.append(run.id, Record(kind, self.clock.now(), data)))
-
-    # --- handles ------------------------------------------------------------------------------------------------
+        return state.phase is RunPhase.PLANNED and state.run_id not in {*self.follower.busy, *self.follower.others}
 
     def later(self, function: Any, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a blocking function on a worker thread; returns at once. What a widget callback calls.
@@ -376,7 +275,7 @@ class Session(Desk):
             ConfigError: If the session is closed.
         """
         try:
-            return self.engine.later(function, *args, **kwargs)
+            return self.engine.later(function, *args, **kwargs)  # also while it closes: views paint the end
         except RuntimeError:
             self._check_open()  # a press after the end: say why nothing comes of it
             raise
@@ -394,15 +293,15 @@ class Session(Desk):
         self._is_left = True
         limit = time.monotonic() + timeout_s
         said = False
-        while self._follower.busy and time.monotonic() < limit:
+        while self.follower.busy and time.monotonic() < limit:
             if not said:
                 said = True
-                print(f"wan_nb: waiting for {len(self._follower.busy)} run(s) being sent or fetched …", file=sys.stderr)  # noqa: T201 - leaving is the one moment with no other way to speak
+                print(f"wan_nb: waiting for {len(self.follower.busy)} run(s) being sent or fetched …", file=sys.stderr)  # noqa: T201 - leaving is the one moment with no other way to speak
             time.sleep(0.05)
         self._patrol.cancel()
         try:
             with contextlib.suppress(TimeoutError, CancelledError):
-                self.engine.submit(self._follower.leave()).exception(timeout=15)
+                self.engine.submit(self.follower.leave()).exception(timeout=15)
         finally:
             self.engine.stop()
             self.ledger.close()
@@ -414,15 +313,3 @@ class Session(Desk):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _prepare(folder: Path) -> None:
-    """Make the folder, and keep it out of version control."""
-    try:
-        for each in ("videos", "inputs"):
-            (folder / each).mkdir(parents=True, exist_ok=True)
-        ignore = folder / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"folder {str(folder)!r} cannot be used: {error.strerror}; give another folder.") from error
