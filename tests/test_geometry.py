@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wan_nb.errors import GeometryError
-from wan_nb.geometry import RULES, Size, compare_rules, drift, predict, tier_area
+from wan_nb.geometry import RULES, TIER_AREA, Size, compare_rules, drift, predict
 
 SIDES = st.integers(240, 8000)
 
@@ -57,12 +57,12 @@ def test_every_rule_keeps_its_promises(width: int, height: int, tier: str, name:
     size = predict((width, height), tier, name)
     assert size.width % rule.step == 0
     assert size.height % rule.step == 0
-    ideal = math.sqrt(tier_area(tier) * width / height), math.sqrt(tier_area(tier) * height / width)
+    ideal = math.sqrt(TIER_AREA[tier] * width / height), math.sqrt(TIER_AREA[tier] * height / width)
     if name != "best16":
         assert all(abs(side - want) < max(rule.step, 2) for side, want in zip(size, ideal, strict=True) if want >= 16)
         assert predict((height, width), tier, name) == size.turned()
     if name == "floor16":
-        assert size.area <= tier_area(tier)
+        assert size.area <= TIER_AREA[tier]
 
 
 @given(SIDES, SIDES, st.integers(2, 9))

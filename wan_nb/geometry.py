@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
+from typing import TypeVar
 
 from wan_nb import tables
 from wan_nb.errors import GeometryError
+
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -104,7 +107,22 @@ class Size:
 AnySize = Size | tuple[int, int] | str
 """A size in pixels: a `Size`, (width, height), or ``"750x1000"``."""
 
-TIER_AREA: Mapping[str, int] = {"480P": 832 * 480, "720P": 1280 * 720, "1080P": 1920 * 1080}
+
+class _Named(dict[str, _Value]):
+    """Values by name; a name that is not there is answered with those that are."""
+
+    def __init__(self, wrong: str, values: Mapping[str, _Value]) -> None:
+        super().__init__(values)
+        self._wrong = wrong
+
+    def __missing__(self, name: str) -> _Value:
+        raise GeometryError(self._wrong.format(name, ", ".join(self)))
+
+
+TIER_AREA: Mapping[str, int] = _Named(
+    "resolution {!r} is not a tier; the tiers are {}.",
+    {"480P": 832 * 480, "720P": 1280 * 720, "1080P": 1920 * 1080},
+)
 """Pixel count of each tier. 720P and 1080P: seeds 000–004 and FACTS §8. 480P is unverified: the open code and the
 text-to-video tables say 832×480, older vendor text 640×480, and nobody published a measured file."""
 
@@ -151,36 +169,18 @@ class Rule:
         return self.step * max(1, (math.isqrt(4 * over // under) + self.early) // (2 * self.step))
 
 
-RULES: Mapping[str, Rule] = {
-    rule.name: rule
-    for rule in (
-        Rule("floor16", 16, 0, "open Wan2.1/2.2 code; fits the documents' example 750×1000 → 816×1104"),
-        Rule("nearest16", 16, 16, "the FAQ's word 'closest', taken literally; ruled out by the FAQ's example"),
-        Rule("best16", 16, 0, "best_output_size of the open Wan2.2 code; ruled out by the FAQ's example", fills=True),
-        Rule("round16", 16, 1, "whole pixels first, then down to 16; fits the documents' example"),
-        Rule("even", 2, 1, "measured on live wan2.7 files at 1080P: 2400×1600 → 1764×1176"),
-    )
-}
+_RULES = (
+    Rule("floor16", 16, 0, "open Wan2.1/2.2 code; fits the documents' example 750×1000 → 816×1104"),
+    Rule("nearest16", 16, 16, "the FAQ's word 'closest', taken literally; ruled out by the FAQ's example"),
+    Rule("best16", 16, 0, "best_output_size of the open Wan2.2 code; ruled out by the FAQ's example", fills=True),
+    Rule("round16", 16, 1, "whole pixels first, then down to 16; fits the documents' example"),
+    Rule("even", 2, 1, "measured on live wan2.7 files at 1080P: 2400×1600 → 1764×1176"),
+)
+RULES: Mapping[str, Rule] = _Named("rule {!r} is not known; the rules are {}.", {rule.name: rule for rule in _RULES})
 """The rules of FACTS §8 by name: (a) floor16, (b) nearest16, (c) best16, (d) round16, and (d) with a step of 2."""
 
 DOCUMENTED_RULE = "floor16"
 """The simplest rule that fits the one worked example on every vendor page (seeds 000, 001, 003, 004)."""
-
-
-def tier_area(tier: str) -> int:
-    """Return the pixel count of a tier such as ``"720P"``.
-
-    Raises:
-        GeometryError: If there is no such tier.
-
-    Example:
-        >>> tier_area("720P")
-        921600
-    """
-    try:
-        return TIER_AREA[tier]
-    except KeyError:
-        raise GeometryError(f"resolution {tier!r} is not a tier; the tiers are {', '.join(TIER_AREA)}.") from None
 
 
 def predict(source: AnySize, tier: str, rule: str = DOCUMENTED_RULE) -> Size:
@@ -203,18 +203,7 @@ def predict(source: AnySize, tier: str, rule: str = DOCUMENTED_RULE) -> Size:
         >>> print(predict((2400, 1600), "1080P", rule="even"))
         1764×1176
     """
-    return get_rule(rule).size(Size.of(source).ratio, tier_area(tier))
-
-
-def get_rule(name: str) -> Rule:
-    """Return a rule by its name.
-
-    Raises:
-        GeometryError: If there is no such rule.
-    """
-    if name not in RULES:
-        raise GeometryError(f"rule {name!r} is not known; the rules are {', '.join(RULES)}.")
-    return RULES[name]
+    return RULES[rule].size(Size.of(source).ratio, TIER_AREA[tier])
 
 
 def stretch(one: Fraction, other: Fraction) -> Fraction:
@@ -289,7 +278,7 @@ class Predictions(dict[str, Size]):
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Return the names of the columns, and the rows."""
-        whole = tier_area(self.tier)
+        whole = TIER_AREA[self.tier]
         rows: list[tuple[str, ...]] = [
             (name, str(size), f"{size.area:,}", f"{100 * size.area / whole - 100:+.2f} %",
              f"{colon(size.ratio)} = {float(size.ratio):.4f}", str(drift(self.source, size)), RULES[name].source)
@@ -302,7 +291,7 @@ class Predictions(dict[str, Size]):
         return tables.as_text(head[:-1], [row[:-1] for row in rows])
 
     def _repr_html_(self) -> str:
-        said = f"{self.source} ({float(self.source.ratio):.4f}) at {self.tier}, {tier_area(self.tier):,} pixels"
+        said = f"{self.source} ({float(self.source.ratio):.4f}) at {self.tier}, {TIER_AREA[self.tier]:,} pixels"
         return tables.as_html(*self.table(), above=said)
 
 
@@ -360,7 +349,7 @@ def lattice(tier: str, rule: str = DOCUMENTED_RULE) -> tuple[Reachable, ...]:
         >>> len(sizes), str(sizes[0].size), Size(816, 1088) in {each.size for each in sizes}
         (297, '336×2704', False)
     """
-    area, chosen = tier_area(tier), get_rule(rule)
+    area, chosen = TIER_AREA[tier], RULES[rule]
     found: list[Reachable] = []
     for low, high in pairwise(_marks(area, chosen)):
         for shape, end in ((low, low), ((low + high) / 2, high)):

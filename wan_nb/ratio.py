@@ -30,16 +30,15 @@ from wan_nb.errors import GeometryError, MediaError
 from wan_nb.geometry import (
     DOCUMENTED_RULE,
     RULES,
+    TIER_AREA,
     Drift,
     Reachable,
     Size,
     colon,
     drift,
-    get_rule,
     lattice,
     predict,
     stretch,
-    tier_area,
 )
 from wan_nb.media import load
 
@@ -70,7 +69,7 @@ class Choice:
     @property
     def used(self) -> Fraction:
         """Share of the tier's pixels that show the picture in the end; those beyond the tier's do not count."""
-        paid = min(Fraction(self.output.area, tier_area(self.tier)), Fraction(1))
+        paid = min(Fraction(self.output.area, TIER_AREA[self.tier]), Fraction(1))
         return paid * self.input.filled * self.finish.seen
 
     @property
@@ -264,7 +263,7 @@ class _Search:
 
     def __init__(self, source: Size, shape: Fraction, tier: str, rule: str, spec: ModelSpec | None) -> None:
         self.source, self.shape, self.tier, self.spec = source, shape, tier, spec
-        self.area, self.rule = tier_area(tier), get_rule(rule)
+        self.area, self.rule = TIER_AREA[tier], RULES[rule]
         self.sizes = lattice(tier, rule)
 
     def choices(self, actions: tuple[Action, ...]) -> Iterator[Choice]:
