@@ -37,21 +37,14 @@ def read_ratio(value: Ratio) -> Fraction:
         3/4 239/100 37/20 4/3
     """
     try:
-        if isinstance(value, (Size, tuple)):
-            width, height = value
-            ratio = Fraction(width) / Fraction(height)
-        elif isinstance(value, str):
-            first, second = (*re.split(r"[:/x×*]", value), "1")[:2]
-            ratio = Fraction(first) / Fraction(second)
-        else:
-            ratio = value if isinstance(value, Fraction) else Fraction(str(value))
-            near = ratio.limit_denominator(1000)
-            ratio = near if isinstance(value, float) and abs(near - ratio) < Fraction(1, 10**9) else ratio
+        over, under = value if isinstance(value, Size | tuple) else (*re.split(r"[:/x×*]", str(value)), "1")[:2]
+        ratio = Fraction(over) / Fraction(under)
     except (ValueError, TypeError, ZeroDivisionError):
         ratio = Fraction(0)
     if ratio <= 0:
         raise GeometryError(f"ratio {value!r} is not a ratio; write width to height, '3:4', or a number such as 1.85.")
-    return ratio
+    near = ratio.limit_denominator(1000)
+    return near if abs(near - ratio) < Fraction(1, 10**9) else ratio
 
 
 def inner_box(
@@ -80,20 +73,20 @@ def inner_box(
         >>> inner_box(Size(816, 1104), ratio="3:4", step=2)
         (0, 8, 816, 1096)
     """
-    box_size = _asked_size(ratio, size, step)
-    if box_size is None:
-        wide, high, shape = _unit(ratio, step)
-        times = min(whole.width // wide, whole.height // high)
-        box_size = Size(wide * times, high * times) if times else _not_exact(shape, whole, step)
-    if box_size.width > whole.width or box_size.height > whole.height:
-        raise GeometryError(f"a crop to {box_size} does not fit in {whole}; give a smaller size, or pad.")
+    asked = _asked(ratio, size, step)
+    if isinstance(asked, Fraction):
+        unit = _unit(asked, step)
+        times = min(whole.width // unit.width, whole.height // unit.height)
+        asked = Size(unit.width * times, unit.height * times) if times else _not_exact(asked, whole, step)
+    if asked.width > whole.width or asked.height > whole.height:
+        raise GeometryError(f"a crop to {asked} does not fit in {whole}; give a smaller size, or pad.")
     if not all(0 <= share <= 1 for share in focus):
         raise GeometryError(f"focus {focus} is outside the picture; give two numbers from 0 to 1.")
     left, top = (
         min(max(math.floor((share * side - inner / 2) / step), 0), (side - inner) // step) * step
-        for share, side, inner in zip(focus, whole, box_size, strict=True)
+        for share, side, inner in zip(focus, whole, asked, strict=True)
     )
-    return (left, top, left + box_size.width, top + box_size.height)
+    return (left, top, left + asked.width, top + asked.height)
 
 
 def outer_canvas(
@@ -115,17 +108,17 @@ def outer_canvas(
         >>> print(canvas, box)
         1002×1336 (1, 318, 1001, 1018)
     """
-    canvas = _asked_size(ratio, size, step)
-    if canvas is None:
-        wide, high, shape = _unit(ratio, step)
-        times = max(-(-whole.width // wide), -(-whole.height // high))
-        canvas = Size(wide * times, high * times)
-        if canvas.width > 2 * max(Fraction(whole.width), whole.height * shape):  # exact, and absurdly large
-            _not_exact(shape, whole, step)
-    if canvas.width < whole.width or canvas.height < whole.height:
-        raise GeometryError(f"a canvas of {canvas} is smaller than the picture, {whole}; give a larger one, or crop.")
-    left, top = ((outer - side) // (2 * step) * step for outer, side in zip(canvas, whole, strict=True))
-    return canvas, (left, top, left + whole.width, top + whole.height)
+    asked = _asked(ratio, size, step)
+    if isinstance(asked, Fraction):
+        unit = _unit(asked, step)
+        times = max(-(-whole.width // unit.width), -(-whole.height // unit.height))
+        if unit.width * times > 2 * max(Fraction(whole.width), whole.height * asked):  # exact, and absurdly large
+            _not_exact(asked, whole, step)
+        asked = Size(unit.width * times, unit.height * times)
+    if asked.width < whole.width or asked.height < whole.height:
+        raise GeometryError(f"a canvas of {asked} is smaller than the picture, {whole}; give a larger one, or crop.")
+    left, top = ((outer - side) // (2 * step) * step for outer, side in zip(asked, whole, strict=True))
+    return asked, (left, top, left + whole.width, top + whole.height)
 
 
 def fit_between(whole: Size, low: int, high: int) -> Size:
@@ -148,14 +141,13 @@ def fit_between(whole: Size, low: int, high: int) -> Size:
         )
     if low <= short and long <= high:
         return whole
-    unit, up = math.gcd(short, long), short < low
-    least, most = -(-low * unit // short), high * unit // long  # multiples of the smallest size of this exact ratio
-    times = least if up else most
-    new_short, new_long = short // unit * times, long // unit * times
-    if least > most or (100 * new_short > 103 * low if up else 100 * new_long < 97 * high):
-        new_short = low if up else max(low, round(Fraction(short * high, long)))
-        new_long = min(high, round(Fraction(long * low, short))) if up else high
-    return Size(new_short, new_long) if whole.width < whole.height else Size(new_long, new_short)
+    scale = Fraction(low, short) if short < low else Fraction(high, long)
+    unit = math.gcd(short, long)  # times / unit scales to whole pixels and keeps the ratio
+    times = math.ceil(scale * unit) if short < low else math.floor(scale * unit)
+    fits = low * unit <= short * times and long * times <= high * unit
+    if fits and abs(times / (scale * unit) - 1) <= Fraction(3, 100):
+        return Size(whole.width // unit * times, whole.height // unit * times)
+    return Size(*(min(high, max(low, round(side * scale))) for side in whole))
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,19 +211,17 @@ def even(size: Size) -> Size:
     return size
 
 
-def _asked_size(ratio: Ratio | None, size: AnySize | None, step: int) -> Size | None:
-    if (ratio is None) == (size is None):
-        raise GeometryError("give either ratio='3:4' or size='750x1000', not both and not neither.")
-    if size is None:
-        return None
-    return even(Size.of(size)) if step == EVEN else Size.of(size)
+def _asked(ratio: Ratio | None, size: AnySize | None, step: int) -> Size | Fraction:
+    if ratio is not None and size is None:
+        return read_ratio(ratio)
+    if size is not None and ratio is None:
+        return even(Size.of(size)) if step == EVEN else Size.of(size)
+    raise GeometryError("give either ratio='3:4' or size='750x1000', not both and not neither.")
 
 
-def _unit(ratio: Ratio | None, step: int) -> tuple[int, int, Fraction]:
-    """Return the sides of the smallest size of a ratio, and the ratio."""
-    shape = read_ratio(ratio or 0)
+def _unit(ratio: Fraction, step: int) -> Size:
     # one of a fraction's terms is prime to the step wherever the step is prime, so both sides are multiples together
-    return step * shape.numerator, step * shape.denominator, shape
+    return Size(step * ratio.numerator, step * ratio.denominator)
 
 
 def _not_exact(shape: Fraction, whole: Size, step: int) -> NoReturn:
