@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from wan_nb.advice import explain
 from wan_nb.catalog import MODELS
 from wan_nb.simulator import SCENARIOS, Fault, Limits, Scenario, engine, intake, oss
-from wan_nb.simulator.engine import Medium, Reply, Task, View
+from wan_nb.simulator.engine import Medium, RefusedError, Task, View
 from wan_nb.simulator.scenario import DOCUMENTED, MEASURED, find_fault
 
 NOON = 1_795_147_200.25
@@ -39,8 +40,17 @@ def planned(model: str, *media: Medium, given: dict[str, Any] | None = None, **p
 
 
 def broken(model: str, *media: Medium, given: dict[str, Any] | None = None, **parameters: Any) -> str:
-    failure = intake.broken_rule(MODELS[model], body(model, given, **parameters), media or (FRAME,))
-    return "" if failure is None else f"{failure[0]}: {failure[1]}"
+    task = intake.plan(MODELS[model], body(model, given, **parameters), media or (FRAME,), NOON, 1 / 60, Scenario())
+    return f"{task.code}: {task.message}" if task.code else ""
+
+
+def refusal(call: Callable[..., object], *given: Any, **named: Any) -> tuple[int, str, str] | None:
+    """Status, code and message, where a call is refused."""
+    try:
+        call(*given, **named)
+    except RefusedError as refused:
+        return refused.status, refused.code, refused.message
+    return None
 
 
 # --- sizes ------------------------------------------------------------------------------------------------------------
@@ -129,8 +139,7 @@ def test_media_are_refused_by_type_number_and_combination(media: list[dict[str, 
         ("wan2.6-i2v", {"alpha": True}, "Image format error"),
         ("wan2.6-i2v", {"format": "TIFF"}, "Image format error"),
         ("wan2.7-i2v-2026-04-25", {"width": 7900, "height": 900}, "between 1:8 and 8:1"),
-        ("wan2.6-i2v", {"code": "InvalidParameter", "message": "Download the media resource timed out"}, "timed out"),
-        ("wan2.6-i2v", {"form": "other"}, "InvalidURL"),
+        ("wan2.6-i2v", {"format": ""}, "InvalidParameter: Invalid image format or corrupted file"),
     ],
 )
 def test_pictures_out_of_bounds(model: str, change: dict[str, Any], text: str) -> None:
@@ -141,20 +150,29 @@ def test_pictures_out_of_bounds(model: str, change: dict[str, Any], text: str) -
     ("medium", "text"),
     [
         (replace(SOUND, form="data"), "InvalidURL: The audio must be given as"),
-        (replace(SOUND, format="", code="InvalidFormat"), "File type is not supported. Allowed types are: .wav, .mp3."),
+        (replace(SOUND, format=""), "File type is not supported. Allowed types are: .wav, .mp3."),
         (replace(SOUND, bytes=16 * 1024**2), "File size is larger than 15MB"),
         (replace(SOUND, seconds=31.0), "input audio is longer than 30s"),
         (replace(SOUND, seconds=1.0), "input audio is shorter than 2s"),
         (replace(CLIP, seconds=11.0), "InvalidFile.Duration"),
         (replace(CLIP, width=200), "InvalidFile.Resolution"),
         (replace(CLIP, width=3900, height=400), "InvalidFile.AspectRatio"),
-        (replace(CLIP, format="", code="InvalidFormat"), "InvalidFile.Format"),
+        (replace(CLIP, format=""), "InvalidFile.Format"),
         (replace(CLIP, bytes=101 * 1024**2), "InvalidFile.Size"),
-        (replace(CLIP, code="InvalidParameter", message="Failed to find the media"), "Failed to find"),
     ],
 )
 def test_audio_and_clips_out_of_bounds(medium: Medium, text: str) -> None:
     assert text in broken("wan2.7-i2v-2026-04-25", medium)
+
+
+@pytest.mark.parametrize("text", ["Download the media resource timed out", "Failed to find the media"])
+def test_an_input_that_cannot_be_had_fails_its_task(text: str) -> None:
+    def unreachable() -> Any:
+        raise RefusedError("InvalidParameter", text)
+        yield
+
+    task = intake.plan(MODELS["wan2.6-i2v"], body("wan2.6-i2v"), unreachable(), NOON, 1 / 60, Scenario())
+    assert (task.code, task.message, task.media) == ("InvalidParameter", text, ())
 
 
 def test_what_only_some_sources_allow_is_taken() -> None:
@@ -264,7 +282,7 @@ def test_lengths_of_time_lie_in_the_range_and_are_the_machines() -> None:
 
 def test_a_record_survives_its_file() -> None:
     task = planned("wan2.6-i2v", FRAME, SOUND)
-    assert Task.from_json(task.to_json()) == task
+    assert Task.from_json(asdict(task)) == task
 
 
 # --- admission --------------------------------------------------------------------------------------------------------
@@ -288,10 +306,7 @@ FRAMES = "/services/aigc/image2video/video-synthesis"
 def test_what_a_create_call_is_refused_for(
     path: str, header: str | None, sent: object, status: int, code: str, message: str
 ) -> None:
-    reply = engine.admit(path, header, sent)
-    assert isinstance(reply, Reply)
-    assert (reply.status, reply.body["code"], reply.body["message"]) == (status, code, message)
-    assert reply.body["request_id"]
+    assert refusal(engine.admit, path, header, sent) == (status, code, message)
 
 
 def test_aliases_are_admitted() -> None:
@@ -315,8 +330,8 @@ def test_aliases_are_admitted() -> None:
     ],
 )
 def test_keys(header: str | None, gateway: bool, status: int | None) -> None:
-    reply = engine.authorise(header, gateway=gateway)
-    assert (reply.status if reply else None) == status
+    refused = refusal(engine.authorise, header, gateway=gateway)
+    assert (refused[0] if refused else None) == status
 
 
 # --- status -----------------------------------------------------------------------------------------------------------
@@ -385,7 +400,7 @@ def test_the_cancelled_and_the_refused_take_no_place() -> None:
 def test_polls_say_what_the_seeds_show() -> None:
     done = task(0, prompt="a cat", actual_prompt="a cat. More", usage={"duration": 5})
     reply = engine.polled("t0", done, View("SUCCEEDED", NOON + 10, NOON + 110), "http://x/v.mp4")
-    assert reply.body["output"] == {
+    assert reply["output"] == {
         "task_id": "t0",
         "task_status": "SUCCEEDED",
         "submit_time": "2026-11-20 12:00:00.250",
@@ -395,16 +410,16 @@ def test_polls_say_what_the_seeds_show() -> None:
         "actual_prompt": "a cat. More",
         "video_url": "http://x/v.mp4",
     }
-    assert reply.body["usage"] == {"duration": 5}
+    assert reply["usage"] == {"duration": 5}
     failed = engine.polled("t0", task(0, code="InvalidParameter", message="bad"), View("FAILED"), "")
-    assert failed.body["output"] == {
+    assert failed["output"] == {
         "task_id": "t0",
         "task_status": "FAILED",
         "code": "InvalidParameter",
         "message": "bad",
     }
     unknown = engine.polled("t9", None, View("UNKNOWN"), "")
-    assert unknown.status == 200 and unknown.body["output"] == {"task_id": "t9", "task_status": "UNKNOWN"}
+    assert unknown["output"] == {"task_id": "t9", "task_status": "UNKNOWN"}
 
 
 # --- list -------------------------------------------------------------------------------------------------------------
@@ -413,7 +428,7 @@ def test_polls_say_what_the_seeds_show() -> None:
 def listing(**query: str) -> dict[str, Any]:
     pairs = [(task(number), View("RUNNING" if number % 2 else "PENDING", NOON + 20)) for number in range(12)]
     pairs.append((task(99), View("UNKNOWN")))
-    return engine.listed(query, pairs, NOON + 100).body
+    return engine.listed(query, pairs, NOON + 100)
 
 
 def test_a_list_is_paged_newest_first_without_urls() -> None:
@@ -445,7 +460,8 @@ def test_a_list_is_filtered_by_service_dates_model_and_status() -> None:
     ],
 )
 def test_a_list_refuses_what_it_cannot_read(query: dict[str, str]) -> None:
-    assert engine.listed(query, [], NOON).status == 400
+    refused = refusal(engine.listed, query, [], NOON)
+    assert refused is not None and refused[0] == 400
 
 
 # --- storage and faults -----------------------------------------------------------------------------------------------
@@ -454,33 +470,35 @@ def test_a_list_refuses_what_it_cannot_read(query: dict[str, str]) -> None:
 def test_a_result_address_is_good_as_it_is_and_until_it_expires() -> None:
     url = urlsplit(oss.result_url("http://127.0.0.1:1", "t0", int(NOON) + 60))
     query = {name: values[0] for name, values in parse_qs(url.query).items()}
-    assert oss.download_refusal("t0", query, None, NOON) is None
-    assert oss.download_refusal("t0", query, None, NOON + 61) == (403, "AccessDenied", "Request has expired.")
+    assert refusal(oss.check_download, "t0", query, None, NOON) is None
+    expired = refusal(oss.check_download, "t0", query, None, NOON + 61)
+    assert expired == (403, "AccessDenied", "Request has expired.")
     for wrong in ({}, {**query, "Expires": "9999999999"}, {**query, "Signature": query["Signature"].lower()}):
-        refusal = oss.download_refusal("t0", wrong, None, NOON)
-        assert refusal is not None and refusal[:2] == (403, "SignatureDoesNotMatch")
-    refusal = oss.download_refusal("t0", query, "Bearer sk-1", NOON)
-    assert refusal is not None and refusal[0] == 400
+        refused = refusal(oss.check_download, "t0", wrong, None, NOON)
+        assert refused is not None and refused[:2] == (403, "SignatureDoesNotMatch")
+    refused = refusal(oss.check_download, "t0", query, "Bearer sk-1", NOON)
+    assert refused is not None and refused[0] == 400
 
 
 def test_an_upload_follows_its_policy() -> None:
-    policy = oss.policy("wan2.6-i2v", "http://127.0.0.1:1", NOON, Scenario(limits=Limits(upload_mb=1)))
+    policy = oss.policy("wan2.6-i2v", "http://127.0.0.1:1", NOON)
     form = {
         "OSSAccessKeyId": policy["oss_access_key_id"],
         "policy": policy["policy"],
         "Signature": policy["signature"],
         "key": f"{policy['upload_dir']}/a.png",
     }
-    assert oss.upload_refusal(form, 1024, False, NOON) == "wan2.6-i2v"
-    late = oss.upload_refusal(form, 1024, False, NOON + 301)
+    assert oss.check_upload(form, 1024, False, NOON) == "wan2.6-i2v"
+    late = refusal(oss.check_upload, form, 1024, False, NOON + 301)
     assert late == (403, "AccessDenied", "Invalid according to Policy: Policy expired.")
-    codes = [
-        oss.upload_refusal({**form, "key": "elsewhere/a.png"}, 1024, False, NOON)[1],
-        oss.upload_refusal({**form, "Signature": "x"}, 1024, False, NOON)[1],
-        oss.upload_refusal({**form, "OSSAccessKeyId": "x"}, 1024, False, NOON)[1],
-        oss.upload_refusal(form, 1024**2 + 1, False, NOON)[1],
-        oss.upload_refusal(form, 1024, True, NOON)[1],
+    attempts = [
+        ({**form, "key": "elsewhere/a.png"}, 1024, False),
+        ({**form, "Signature": "x"}, 1024, False),
+        ({**form, "OSSAccessKeyId": "x"}, 1024, False),
+        (form, policy["max_file_size_mb"] * 1024**2 + 1, False),
+        (form, 1024, True),
     ]
+    codes = [refused[1] for each in attempts if (refused := refusal(oss.check_upload, *each, NOON))]
     assert codes == [
         "AccessDenied",
         "SignatureDoesNotMatch",

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import heapq
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from wan_nb.simulator.scenario import Scenario
 Json = dict[str, Any]
 Status = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED", "UNKNOWN"]
 
-Form = Literal["data", "http", "oss", "beyond", "other"]
+Form = Literal["data", "http", "oss", "beyond"]
 """How an input was given; ``beyond`` is an http(s) address that cannot be fetched offline."""
 
 SERVICE_ZONE = timezone(timedelta(hours=8))
@@ -30,19 +30,23 @@ VIDEO_PATH = "/services/aigc/video-generation/video-synthesis"
 FRAMES_PATH = "/services/aigc/image2video/video-synthesis"
 """Where tasks are created, below the base URL: first and last frames (kf2v) have a path of their own."""
 
-_NO_SYNC = "current user api does not support synchronous calls"
-_NOT_CANCELLED = "Failed to cancel the task, please confirm if the task is in PENDING status."
-_TOO_FAST = "Requests rate limit exceeded, please try again later."
+_DAY_S = 24 * 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer: HTTP status and JSON body."""
+@dataclass(eq=False)
+class RefusedError(Exception):
+    """What the service will not do: as the answer to a call, or as the end of a task."""
 
-    status: int
-    """HTTP status."""
-    body: Json
-    """JSON object."""
+    code: str
+    """Error code."""
+    message: str
+    """Error text."""
+    status: int = 400
+    """HTTP status, where it answers a call."""
+
+
+TOO_FAST = "Throttling.RateQuota", "Requests rate limit exceeded, please try again later.", 429
+"""Code, text and HTTP status of what answers a call beyond a limit per second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +73,6 @@ class Medium:
     """Length of audio or clip."""
     name: str = ""
     """Last part of the address of one beyond reach: what its stand-in is labelled with."""
-    code: str = ""
-    """Error code where it could not be fetched or read."""
-    message: str = ""
-    """Error text where it could not be fetched or read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,9 @@ class Task:
     """Model id of the catalogue's row: what limits are counted by."""
     created: float
     """When it was submitted."""
-    pending_for: float
+    pending_for: float = 0.0
     """PENDING at least that long."""
-    running_for: float
+    running_for: float = 0.0
     """RUNNING that long."""
     code: str = ""
     """Error code of a task that fails."""
@@ -122,10 +122,6 @@ class Task:
     media: tuple[Medium, ...] = ()
     """The inputs."""
 
-    def to_json(self) -> Json:
-        """Return what the record holds."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, value: Json) -> Task:
         """Return the task of a record."""
@@ -153,37 +149,29 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-def error(status: int, code: str, message: str) -> Reply:
-    """Return the error body that every call shares (seeds 000, 001, 003)."""
-    return Reply(status, {"code": code, "message": message, "request_id": new_id()})
-
-
-def authorise(authorization: str | None, *, gateway: bool) -> Reply | None:
-    """Return the refusal of a key, None for a good one.
+def authorise(authorization: str | None, *, gateway: bool) -> None:
+    """Refuse a key that is not good.
 
     Keys that begin with sk- or st- are good, and any key behind a gateway's prefix. Three beginnings of keys bring an
     account's trouble with them: sk-invalid, sk-throttled, sk-broken.
+
+    Raises:
+        RefusedError: If the key is missing or not good.
     """
     scheme, _, key = (authorization or "").partition(" ")
     key = key.strip()
     if not key or scheme.lower() != "bearer":
-        return error(401, "InvalidApiKey", "No API-key provided.")
+        raise RefusedError("InvalidApiKey", "No API-key provided.", 401)
     if key.startswith("sk-invalid") or not (gateway or key.startswith(("sk-", "st-"))):
-        return error(401, "InvalidApiKey", "Invalid API-key provided.")
+        raise RefusedError("InvalidApiKey", "Invalid API-key provided.", 401)
     if key.startswith("sk-throttled"):
-        return error(429, "Throttling.RateQuota", _TOO_FAST)
+        raise RefusedError(*TOO_FAST)
     if key.startswith("sk-broken"):
-        return error(500, "InternalError", "An internal error has occurred, please try again later.")
-    return None
+        raise RefusedError("InternalError", "An internal error has occurred, please try again later.", 500)
 
 
-def too_fast() -> Reply:
-    """Return what answers a call beyond a limit per second."""
-    return error(429, "Throttling.RateQuota", _TOO_FAST)
-
-
-def admit(path: str, asynchronous: str | None, body: object) -> Reply | ModelSpec:
-    """Decide about a create call: the model's row where it is taken, otherwise the refusal.
+def admit(path: str, asynchronous: str | None, body: object) -> ModelSpec:
+    """Decide about a create call: the model's row where it is taken.
 
     Little is checked here: a wrong body is taken and the task fails at the first poll (FACTS §0). Path and model are
     among the little, answered with HTTP 400 and 404 (table of errors, FACTS §6).
@@ -192,19 +180,22 @@ def admit(path: str, asynchronous: str | None, body: object) -> Reply | ModelSpe
         path: Below the base URL.
         asynchronous: Header X-DashScope-Async.
         body: Parsed JSON; None where it could not be parsed.
+
+    Raises:
+        RefusedError: If it is not taken.
     """
     if (asynchronous or "").strip().lower() != "enable":
-        return error(403, "AccessDenied", _NO_SYNC)
+        raise RefusedError("AccessDenied", "current user api does not support synchronous calls", 403)
     if not isinstance(body, dict):
-        return error(400, "BadRequest.IllegalInput", "The request body is not a JSON object.")
+        raise RefusedError("BadRequest.IllegalInput", "The request body is not a JSON object.")
     name = body.get("model")
     if not isinstance(name, str) or not name:
-        return error(400, "BadRequest.EmptyModel", "Required parameter(model) missing or invalid.")
+        raise RefusedError("BadRequest.EmptyModel", "Required parameter(model) missing or invalid.")
     spec = find_model(name)
     if spec is None:
-        return error(404, "ModelNotFound", "Model not exist.")
+        raise RefusedError("ModelNotFound", "Model not exist.", 404)
     if path != _path(spec):
-        return error(400, "InvalidParameter", "url error, please check url!")
+        raise RefusedError("InvalidParameter", "url error, please check url!")
     return spec
 
 
@@ -212,9 +203,9 @@ def _path(spec: ModelSpec) -> str:
     return FRAMES_PATH if spec.family == "kf2v" else VIDEO_PATH
 
 
-def created(task: Task) -> Reply:
+def created(task: Task) -> Json:
     """Return the answer to a create call that was taken."""
-    return Reply(200, {"output": {"task_status": "PENDING", "task_id": task.task_id}, "request_id": task.request_id})
+    return {"output": {"task_status": "PENDING", "task_id": task.task_id}, "request_id": task.request_id}
 
 
 # --- status of a task -------------------------------------------------------------------------------------------------
@@ -287,16 +278,15 @@ def service_date(date: float) -> str:
     return datetime.fromtimestamp(date, SERVICE_ZONE).isoformat(" ", "milliseconds")[:23]
 
 
-def polled(task_id: str, task: Task | None, view: View, url: str) -> Reply:
+def polled(task_id: str, task: Task | None, view: View, url: str) -> Json:
     """Return the answer to a query of one task; unknown, foreign and expired ids look alike (seeds 000, 001, 003)."""
-    body: Json = {"request_id": new_id(), "output": {"task_id": task_id, "task_status": view.status}}
-    output = body["output"]
+    output: Json = {"task_id": task_id, "task_status": view.status}
+    body: Json = {"request_id": new_id(), "output": output}
     if task is None or view.status == "UNKNOWN":
-        output["task_status"] = "UNKNOWN"
-        return Reply(200, body)
+        return body
     if view.status == "FAILED":
         output |= {"code": task.code, "message": task.message}
-        return Reply(200, body)
+        return body
     output["submit_time"] = service_date(task.created)
     if view.status in ("RUNNING", "SUCCEEDED"):
         output["scheduled_time"] = service_date(view.start)
@@ -306,68 +296,58 @@ def polled(task_id: str, task: Task | None, view: View, url: str) -> Reply:
         output |= {"orig_prompt": task.prompt or "", "video_url": url}
         if task.actual_prompt:
             output["actual_prompt"] = task.actual_prompt
-        body["usage"] = dict(task.usage or {})
-    return Reply(200, body)
-
-
-def uncancellable() -> Reply:
-    """Return what answers the cancelling of a task that is not PENDING."""
-    return error(400, "UnsupportedOperation", _NOT_CANCELLED)
+        body["usage"] = task.usage
+    return body
 
 
 # --- list of tasks ----------------------------------------------------------------------------------------------------
 
 
-def listed(query: Mapping[str, str], tasks: Sequence[tuple[Task, View]], now: float) -> Reply:
+def listed(query: Mapping[str, str], tasks: Iterable[tuple[Task, View]], now: float) -> Json:
     """Return one page of the task list, newest first, without video URLs (FACTS §4).
 
     Args:
         query: Filters task_id, start_time, end_time (YYYYMMDDhhmmss in UTC+8; the last 24 hours when not given),
-            model_name,
-            status, and page_no, page_size. Others are ignored.
+            model_name, status, and page_no, page_size. Others are ignored.
         tasks: All tasks with what is known of them.
         now: Epoch seconds.
+
+    Raises:
+        RefusedError: If a date or a number cannot be read or lies out of bounds.
     """
     try:
         begin, end = _list_span(query, now)
         page, length = int(query.get("page_no", 1)), int(query.get("page_size", 10))
     except ValueError as bad:
-        return error(400, "InvalidParameter", str(bad))
+        raise RefusedError("InvalidParameter", str(bad)) from None
     if page < 1 or not 1 <= length <= 100:
-        return error(400, "InvalidParameter", "page_no must be at least 1 and page_size between 1 and 100")
-    wanted = {name: query[key] for key, name in _FILTERS.items() if query.get(key)}
-    found = [
-        (task, view)
-        for task, view in sorted(tasks, key=lambda pair: pair[0].created, reverse=True)
-        if view.status != "UNKNOWN"
-        and begin <= task.created < end
-        and all(value == (view.status if name == "status" else getattr(task, name)) for name, value in wanted.items())
-    ]
-    rows = [_list_item(task, view) for task, view in found[(page - 1) * length : page * length]]
+        raise RefusedError("InvalidParameter", "page_no must be at least 1 and page_size between 1 and 100")
+    wanted = {name: query[name] for name in ("task_id", "model_name", "status") if query.get(name)}
+    newest = sorted(tasks, key=lambda pair: pair[0].created, reverse=True)
+    rows = [_list_item(*pair) for pair in newest if pair[1].status != "UNKNOWN" and begin <= pair[0].created < end]
+    found = [row for row in rows if wanted.items() <= row.items()]
     head = {"total": len(found), "total_page": -(-len(found) // length), "page_no": page, "page_size": length}
-    return Reply(200, {"request_id": new_id(), **head, "data": rows})
-
-
-_FILTERS = {"task_id": "task_id", "model_name": "model", "status": "status"}
-_DAY_S = 24 * 3600.0
+    return {"request_id": new_id(), **head, "data": found[(page - 1) * length : page * length]}
 
 
 def _list_span(query: Mapping[str, str], now: float) -> tuple[float, float]:
-    def date(name: str) -> float | None:
-        text = query.get(name)
-        if not text:
-            return None
-        if len(text) != 14 or not text.isdigit():
-            raise ValueError(f"{name} must be YYYYMMDDhhmmss")
-        return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=SERVICE_ZONE).timestamp()
-
-    begin, last = date("start_time"), date("end_time")
-    # A second counts as a whole: a task of 10:00:00.250 lies within end_time 10:00:00.
-    end = last + 1 if last is not None else min(now, begin + _DAY_S) + 1 if begin is not None else now + 1
-    begin = end - 1 - _DAY_S if begin is None else begin
-    if end - 1 - begin > _DAY_S:
+    begin, last = _date(query, "start_time"), _date(query, "end_time")
+    if last is None:
+        last = now if begin is None else min(now, begin + _DAY_S)
+    if begin is None:
+        begin = last - _DAY_S
+    if last - begin > _DAY_S:
         raise ValueError("the span from start_time to end_time must not exceed 24 hours")
-    return begin, end
+    return begin, last + 1  # a second counts as a whole: a task of 10:00:00.250 lies within end_time 10:00:00
+
+
+def _date(query: Mapping[str, str], name: str) -> float | None:
+    text = query.get(name)
+    if not text:
+        return None
+    if len(text) != 14 or not text.isdigit():
+        raise ValueError(f"{name} must be YYYYMMDDhhmmss")
+    return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=SERVICE_ZONE).timestamp()
 
 
 def _list_item(task: Task, view: View) -> Json:

@@ -7,19 +7,18 @@ simulator takes the union. Fields that a model does not have are ignored. No I/O
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from math import isqrt
+from typing import Any
 
-from wan_nb.catalog import ImageLimits, ModelSpec
-from wan_nb.simulator.engine import Json, Medium, Task, new_id
+from wan_nb.catalog import AudioLimits, ClipLimits, ImageLimits, ModelSpec
+from wan_nb.simulator.engine import Json, Medium, RefusedError, Task, new_id
 from wan_nb.simulator.scenario import Scenario
 
-Failure = tuple[str, str]
-"""Error code and text."""
-
 MB = 1024 * 1024
+BAD_IMAGE = "Invalid image format or corrupted file"
 
 _WIRE = {
     "i2v": {"img_url": "first_frame", "audio_url": "driving_audio"},
@@ -63,44 +62,49 @@ def _roles(spec: ModelSpec) -> frozenset[str]:
 # --- rules ------------------------------------------------------------------------------------------------------------
 
 
-def broken_rule(spec: ModelSpec, body: Json, media: Sequence[Medium]) -> Failure | None:
-    """Return why the service would fail this task, None where it would run.
+def _require(holds: object, text: str, code: str = "InvalidParameter") -> None:
+    if not holds:
+        raise RefusedError(code, text)
 
-    Args:
-        spec: The model's row.
-        body: The create call's JSON object.
-        media: What `addresses` named, measured, in the same order.
+
+def check_fields(spec: ModelSpec, body: Json) -> None:
+    """Look at everything but the media themselves.
+
+    Raises:
+        RefusedError: If the service would fail this task.
     """
-    message = _input_rule(spec, body) or _parameter_rule(spec, part(body, "parameters"))
-    if message:
-        return "InvalidParameter", message
-    for medium in media:
-        if failure := _medium_rule(spec, medium):
-            return failure
-    return None
-
-
-def _must(text: str) -> str:
-    return f"the parameters must conform to the specification: {text}"
-
-
-def _input_rule(spec: ModelSpec, body: Json) -> str | None:
-    given = part(body, "input")
+    given, parameters, fields = part(body, "input"), part(body, "parameters"), spec.fields.union
     for name in ("prompt", "negative_prompt", "template"):
-        if name in spec.fields.union and not isinstance(given.get(name), str | None):
-            return f"Input should be a valid string: input.{name}"
+        is_text = isinstance(given.get(name), str | None)
+        _require(is_text or name not in fields, f"Input should be a valid string: input.{name}")
     if spec.family == "media":
-        return _media_rule(spec, given)
-    if spec.family == "kf2v":
+        _check_media(spec, given.get("media"))
+    elif spec.family == "kf2v":
         # The last frame alone is no video; a first frame alone is taken, as CN-KF2V and S002 say against S000.
-        return None if _text(given.get("first_frame_url")) else "video frames must be set"
-    if not given:
-        return "prompt must contain words"
-    return None if _text(given.get("img_url")) else "img_url must be set for image to video method"
+        _require(_is_text(given.get("first_frame_url")), "video frames must be set")
+    else:
+        _require(given, "prompt must contain words")
+        _require(_is_text(given.get("img_url")), "img_url must be set for image to video method")
+    # The live text names the higher tier first (LIVE-1).
+    tiers = sorted(spec.tiers.union, key=lambda name: int(name[:-1]), reverse=True)
+    _require(parameters.get("resolution", spec.default_tier) in tiers, _either(tiers))
+    _check_duration(spec, parameters.get("duration", spec.default_duration))
+    for name in ("prompt_extend", "watermark", "audio"):
+        is_switch = isinstance(parameters.get(name, False), bool)
+        _require(is_switch or name not in fields, f"Input should be a valid boolean: parameters.{name}")
+    shots = ("single", "multi")
+    _require(parameters.get("shot_type", "single") in shots or "shot_type" not in fields, _either(shots))
+    seed, lowest = parameters.get("seed", 0), -1 if spec.usage == "3.0" else 0
+    is_seed = type(seed) is int and lowest <= seed <= 2**31 - 1
+    _require(is_seed or "seed" not in fields, _specified("seed must be in the range [0, 2147483647]"))
 
 
-def _text(value: object) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value)
+
+
+def _specified(text: str) -> str:
+    return f"the parameters must conform to the specification: {text}"
 
 
 def _either(values: Sequence[str]) -> str:
@@ -108,119 +112,91 @@ def _either(values: Sequence[str]) -> str:
     return f"Input should be {' or '.join([', '.join(quoted[:-1]), quoted[-1]] if quoted[1:] else quoted)}"
 
 
-def _media_rule(spec: ModelSpec, given: Json) -> str | None:
-    items = given.get("media")
-    if not isinstance(items, list) or not items:
-        return "Field required: input.media"
+def _check_media(spec: ModelSpec, items: Any) -> None:
+    _require(isinstance(items, list) and items, "Field required: input.media")
     known = [role for role in ("first_frame", "last_frame", "driving_audio", "first_clip") if role in _roles(spec)]
     for number, item in enumerate(items):
-        if not isinstance(item, dict) or not _text(item.get("url")):
-            return f"Field required: input.media.{number}.url"
-        if item.get("type") not in known:
-            return _either(known)
+        has_url = isinstance(item, dict) and _is_text(item.get("url"))
+        _require(has_url, f"Field required: input.media.{number}.url")
+        _require(item.get("type") in known, _either(known))
     roles = [item["type"] for item in items]
-    if len(set(roles)) < len(roles):
-        return _must("each media type may appear at most once in input.media")
-    if frozenset(roles) not in spec.inputs.union:
-        return _must(f"the media combination {'+'.join(roles)} is not supported")
-    return None
+    _require(len(set(roles)) == len(roles), _specified("each media type may appear at most once in input.media"))
+    is_legal = frozenset(roles) in spec.inputs.union
+    _require(is_legal, _specified(f"the media combination {'+'.join(roles)} is not supported"))
 
 
-def _parameter_rule(spec: ModelSpec, parameters: Json) -> str | None:
-    fields = spec.fields.union
-    tier = parameters.get("resolution", spec.default_tier)
-    if tier not in spec.tiers.union:
-        # The live text names the higher tier first (LIVE-1).
-        return _either(sorted(spec.tiers.union, key=lambda name: int(name[:-1]), reverse=True))
-    if message := _duration_rule(spec, parameters.get("duration", spec.default_duration)):
-        return message
-    for name in ("prompt_extend", "watermark", "audio"):
-        if name in fields and not isinstance(parameters.get(name, False), bool):
-            return f"Input should be a valid boolean: parameters.{name}"
-    if "shot_type" in fields and parameters.get("shot_type", "single") not in ("single", "multi"):
-        return _either(("single", "multi"))
-    seed = parameters.get("seed", 0)
-    lowest = -1 if spec.usage == "3.0" else 0
-    if "seed" in fields and (type(seed) is not int or not lowest <= seed <= 2**31 - 1):
-        return _must("seed must be in the range [0, 2147483647]")
-    return None
-
-
-def _duration_rule(spec: ModelSpec, seconds: object) -> str | None:
+def _check_duration(spec: ModelSpec, seconds: object) -> None:
     allowed = spec.durations.union
-    if type(seconds) is not int:
-        return "Input should be a valid integer: parameters.duration"
-    if seconds in allowed:
-        return None
+    _require(type(seconds) is int, "Input should be a valid integer: parameters.duration")
     if len(allowed) == 1:
-        return "duration customization is not supported"
-    if allowed == tuple(range(allowed[0], allowed[-1] + 1)):
-        return f"Duration should be between {allowed[0]} and {allowed[-1]}"
-    return _must(f"duration must be one of {list(allowed)}")
+        text = "duration customization is not supported"
+    elif allowed == tuple(range(allowed[0], allowed[-1] + 1)):
+        text = f"Duration should be between {allowed[0]} and {allowed[-1]}"
+    else:
+        text = _specified(f"duration must be one of {list(allowed)}")
+    _require(seconds in allowed, text)
 
 
-def _medium_rule(spec: ModelSpec, medium: Medium) -> Failure | None:
-    if medium.form == "other":
-        text = f"The {medium.role} must be given as an http, https or oss url, or an image as base64 data."
-        return "InvalidURL", text
-    if medium.form == "beyond":
-        return None  # cannot be fetched offline: taken as good
-    rule = {"driving_audio": _audio_rule, "first_clip": _clip_rule}.get(medium.role, _image_rule)
-    return rule(spec, medium)
+def check_medium(spec: ModelSpec, medium: Medium) -> Medium:
+    """Look at one input and give it back; one that cannot be fetched offline is taken as good.
+
+    Raises:
+        RefusedError: If the service would fail a task with it.
+    """
+    if medium.form != "beyond":
+        if medium.role == "driving_audio" and spec.audio:
+            _check_audio(spec.audio, medium)
+        elif medium.role == "first_clip" and spec.clip:
+            _check_clip(spec.clip, medium)
+        else:
+            _check_image(spec.image, medium)
+    return medium
 
 
-def _image_rule(spec: ModelSpec, image: Medium) -> Failure | None:
-    limits: ImageLimits = spec.image
-    low, high = (int(side) for side in limits.side.outer)
-    most, ratio = limits.megabytes.outer[1], limits.max_ratio
-    if image.form == "data" and True not in limits.base64.union:
-        return "InvalidURL", "The image must be given as an http, https or oss url."
-    rules: tuple[tuple[bool, str], ...] = (
-        (image.bytes > most * MB, f"Image size is too large than {most:.1f} mb"),
-        (bool(image.code), image.message),
-        (image.format not in limits.formats or image.alpha, "Image format error"),
-        (min(image.width, image.height) < low, f"Image height or width is too small than {low}"),
-        (max(image.width, image.height) > high, f"Image height or width is too large than {high}"),
-        (_too_long(image, ratio), f"Image aspect ratio should be between 1:{ratio} and {ratio}:1"),
-    )
-    return next((("InvalidParameter", text) for broken, text in rules if broken), None)
+def _check_image(limits: ImageLimits, image: Medium) -> None:
+    (low, high), most, ratio = limits.side.outer, limits.megabytes.outer[1], limits.max_ratio
+    by_url = image.form != "data" or True in limits.base64.union
+    _require(by_url, "The image must be given as an http, https or oss url.", "InvalidURL")
+    _require(image.bytes <= most * MB, f"Image size is too large than {most:.1f} mb")
+    _require(image.format, BAD_IMAGE)
+    _require(image.format in limits.formats and not image.alpha, "Image format error")
+    _require(min(image.width, image.height) >= low, f"Image height or width is too small than {low:g}")
+    _require(max(image.width, image.height) <= high, f"Image height or width is too large than {high:g}")
+    _require(_has_shape(image, ratio), f"Image aspect ratio should be between 1:{ratio} and {ratio}:1")
 
 
-def _too_long(picture: Medium, most: int | None) -> bool:
-    return most is not None and max(picture.width, picture.height) > most * min(picture.width, picture.height)
+def _has_shape(picture: Medium, most: int | None) -> bool:
+    return most is None or max(picture.width, picture.height) <= most * min(picture.width, picture.height)
 
 
-def _audio_rule(spec: ModelSpec, audio: Medium) -> Failure | None:
-    if spec.audio is None or audio.form == "data":
-        return "InvalidURL", "The audio must be given as an http, https or oss url."
-    low, high = spec.audio.seconds.outer
-    rules: tuple[tuple[bool, str], ...] = (
-        (audio.bytes > spec.audio.megabytes * MB, f"File size is larger than {spec.audio.megabytes:g}MB"),
-        (audio.format not in spec.audio.formats, "File type is not supported. Allowed types are: .wav, .mp3."),
-        (audio.seconds > high, f"input audio is longer than {high:g}s"),
-        (audio.seconds < low, f"input audio is shorter than {low:g}s"),
-    )
-    if audio.code and audio.code != "InvalidFormat":
-        return audio.code, audio.message
-    return next((("InvalidURL", text) for broken, text in rules if broken), None)
+def _check_audio(limits: AudioLimits, audio: Medium) -> None:
+    low, high = limits.seconds.outer
+    for holds, text in (
+        (audio.form != "data", "The audio must be given as an http, https or oss url."),
+        (audio.bytes <= limits.megabytes * MB, f"File size is larger than {limits.megabytes:g}MB"),
+        (audio.format in limits.formats, "File type is not supported. Allowed types are: .wav, .mp3."),
+        (audio.seconds <= high, f"input audio is longer than {high:g}s"),
+        (audio.seconds >= low, f"input audio is shorter than {low:g}s"),
+    ):
+        _require(holds, text, "InvalidURL")
 
 
-def _clip_rule(spec: ModelSpec, clip: Medium) -> Failure | None:
-    limits = spec.clip
-    if limits is None or clip.form == "data":
-        return "InvalidURL", "The video must be given as an http, https or oss url."
-    if clip.code and clip.code != "InvalidFormat":
-        return clip.code, clip.message
-    (short, long), (low, high) = limits.seconds.outer, limits.side.outer
+def _check_clip(limits: ClipLimits, clip: Medium) -> None:
+    (short, long), (low, high), most = limits.seconds.outer, limits.side.outer, limits.megabytes
     in_bounds = low <= min(clip.width, clip.height) and max(clip.width, clip.height) <= high
-    rules: tuple[tuple[bool, str, str], ...] = (
-        (clip.bytes > limits.megabytes * MB, "Size", f"the video must not be larger than {limits.megabytes:g} MB"),
-        (bool(clip.code) or clip.format not in limits.formats, "Format", "the video must be mp4 or mov"),
-        (not short <= clip.seconds <= long, "Duration", f"the video must last between {short:g} and {long:g} seconds"),
-        (not in_bounds, "Resolution", f"width and height of the video must be between {low:g} and {high:g}"),
-        (_too_long(clip, limits.max_ratio), "AspectRatio", "the aspect ratio of the video must be between 1:8 and 8:1"),
-    )
-    return next(((f"InvalidFile.{kind}", text) for broken, kind, text in rules if broken), None)
+    _require(clip.form != "data", "The video must be given as an http, https or oss url.", "InvalidURL")
+    for holds, kind, text in (
+        (clip.bytes <= most * MB, "Size", f"the video must not be larger than {most:g} MB"),
+        (clip.format in limits.formats, "Format", "the video must be mp4 or mov"),
+        (short <= clip.seconds <= long, "Duration", f"the video must last between {short:g} and {long:g} seconds"),
+        (in_bounds, "Resolution", f"width and height of the video must be between {low:g} and {high:g}"),
+        (
+            _has_shape(clip, limits.max_ratio),
+            "AspectRatio",
+            "the aspect ratio of the video must be between 1:8 and 8:1",
+        ),
+    ):
+        _require(holds, text, f"InvalidFile.{kind}")
 
 
 # --- what the video will be -------------------------------------------------------------------------------------------
@@ -244,33 +220,26 @@ def output_size(source: tuple[int, int], tier: str, row: str, scenario: Scenario
     return side(width, height), side(height, width)
 
 
-def plan(spec: ModelSpec, body: Json, media: Sequence[Medium], now: float, second: float, scenario: Scenario) -> Task:
+def plan(spec: ModelSpec, body: Json, media: Iterable[Medium], now: float, second: float, scenario: Scenario) -> Task:
     """Return the record of a new task, which may be that of a failure.
 
     Args:
         spec: The model's row.
         body: The create call's JSON object.
-        media: What `addresses` named, measured.
+        media: What `addresses` named, measured, in the same order; only looked at where all else is right.
         now: Epoch seconds.
         second: Machine seconds of one service second.
         scenario: Timing and sizes.
     """
     prompt = part(body, "input").get("prompt")
-    timing = scenario.timing
-    task = Task(
-        task_id=new_id(),
-        request_id=new_id(),
-        model=body["model"],
-        row=spec.id,
-        created=now,
-        pending_for=timing.pending_s * second,
-        running_for=0.0,
-        prompt=prompt if isinstance(prompt, str) else None,
-        media=tuple(media),
-    )
-    if failure := broken_rule(spec, body, media):
-        return replace(task, code=failure[0], message=failure[1], fails_after=timing.check_s * second)
-    return _planned(task, spec, body, second, scenario)
+    text = prompt if isinstance(prompt, str) else None
+    task = Task(new_id(), new_id(), body["model"], spec.id, created=now, prompt=text)
+    try:
+        check_fields(spec, body)
+        found = tuple(check_medium(spec, medium) for medium in media)
+    except RefusedError as failure:
+        return replace(task, code=failure.code, message=failure.message)
+    return _planned(replace(task, media=found), spec, body, second, scenario)
 
 
 def _planned(task: Task, spec: ModelSpec, body: Json, second: float, scenario: Scenario) -> Task:
@@ -285,7 +254,7 @@ def _planned(task: Task, spec: ModelSpec, body: Json, second: float, scenario: S
     sound: bool = spec.sound == "always" or (spec.sound == "switch" and parameters.get("audio", True))
     lead = next(medium for medium in task.media if medium.role in ("first_frame", "first_clip"))
     look = _number(f"{template or prompt}\n{parameters.get('seed', task.task_id)}")
-    total = _job_s(scenario, tier, seconds, look) if scenario.job_s is None else scenario.job_s
+    total = _job_s(scenario, tier, seconds, look)
     pending = min(scenario.timing.pending_s, total)
     return replace(
         task,
@@ -308,6 +277,8 @@ def _number(text: str) -> int:
 
 def _job_s(scenario: Scenario, tier: str, seconds: int, look: int) -> float:
     """Heavier tasks take longer, with some chance in it: what a schedule can learn from."""
+    if scenario.job_s is not None:
+        return scenario.job_s
     areas = scenario.tier_area
     weight = min(1.0, areas[tier] / max(areas.values())) * min(1.0, seconds / 15)
     chance = look % 1000 / 999

@@ -11,19 +11,17 @@ from urllib.parse import quote
 from uuid import uuid4
 from xml.sax.saxutils import escape
 
-from wan_nb.simulator.engine import Json
-from wan_nb.simulator.scenario import Scenario
-
-Refusal = tuple[int, str, str]
-"""HTTP status, code, message."""
+from wan_nb.simulator.engine import Json, RefusedError
 
 ACCESS_KEY = "SIMULATED"
 UPLOAD_PATH = "/temporary-uploads"
 
+UPLOAD_LIFE_S = 48 * 3600.0
+"""Seconds that a temporary upload lives."""
+
+_POLICY_LIFE_S = 300
+_MOST_MB = 100
 _SECRET = b"the simulator keeps no secrets"  # every process must sign alike
-_EXPIRED = "Request has expired."
-_MISMATCH = 403, "SignatureDoesNotMatch", "The request signature we calculated does not match the one you provided."
-_MB = 1024 * 1024
 
 
 def sign(*parts: object) -> str:
@@ -37,23 +35,37 @@ def result_url(origin: str, task_id: str, expires: int) -> str:
     return f"{origin}/results/{task_id}.mp4?Expires={expires}&OSSAccessKeyId={ACCESS_KEY}&Signature={mark}"
 
 
-def download_refusal(task_id: str, query: Mapping[str, str], authorization: str | None, now: float) -> Refusal | None:
-    """Return why a download is refused, None where it is not."""
+def check_download(task_id: str, query: Mapping[str, str], authorization: str | None, now: float) -> None:
+    """Refuse a download whose address was changed, is too old, or comes with a key.
+
+    Raises:
+        RefusedError: If it is refused.
+    """
     if authorization is not None:
-        return 400, "InvalidArgument", "Only one of signature in URL and Authorization header is allowed."
+        text = "Only one of signature in URL and Authorization header is allowed."
+        raise RefusedError("InvalidArgument", text)
     expires = query.get("Expires", "")
-    if not hmac.compare_digest(query.get("Signature", "").encode(), sign("result", task_id, expires).encode()):
-        return _MISMATCH
-    return (403, "AccessDenied", _EXPIRED) if now >= int(expires) else None
+    _check_signature(query.get("Signature", ""), "result", task_id, expires)
+    if now >= int(expires):
+        raise RefusedError("AccessDenied", "Request has expired.", 403)
 
 
-def policy(model: str, origin: str, now: float, scenario: Scenario) -> Json:
+def _check_signature(given: str, *parts: object) -> None:
+    if not hmac.compare_digest(given.encode(), sign(*parts).encode()):
+        text = "The request signature we calculated does not match the one you provided."
+        raise RefusedError("SignatureDoesNotMatch", text, 403)
+
+
+def policy(model: str, origin: str, now: float) -> Json:
     """Return the data of a getPolicy answer (FACTS §5)."""
     folder = f"dashscope-instant/{sign(model)[:8].translate(str.maketrans('+/', '-_'))}/{uuid4().hex}"
-    most = scenario.limits.upload_mb
     rules = {
-        "expiration": datetime.fromtimestamp(now + scenario.policy_life_s, UTC).isoformat(timespec="milliseconds"),
-        "conditions": [["content-length-range", 0, most * _MB], ["starts-with", "$key", folder], {"x-model": model}],
+        "expiration": datetime.fromtimestamp(now + _POLICY_LIFE_S, UTC).isoformat(timespec="milliseconds"),
+        "conditions": [
+            ["content-length-range", 0, _MOST_MB * 1024 * 1024],
+            ["starts-with", "$key", folder],
+            {"x-model": model},
+        ],
     }
     text = base64.b64encode(json.dumps(rules).encode()).decode()
     return {
@@ -61,8 +73,8 @@ def policy(model: str, origin: str, now: float, scenario: Scenario) -> Json:
         "signature": sign(text),
         "upload_dir": folder,
         "upload_host": f"{origin}{UPLOAD_PATH}",
-        "expire_in_seconds": int(scenario.policy_life_s),
-        "max_file_size_mb": most,
+        "expire_in_seconds": _POLICY_LIFE_S,
+        "max_file_size_mb": _MOST_MB,
         "capacity_limit_mb": 999_999_999,
         "oss_access_key_id": ACCESS_KEY,
         "x_oss_object_acl": "private",
@@ -70,24 +82,29 @@ def policy(model: str, origin: str, now: float, scenario: Scenario) -> Json:
     }
 
 
-def upload_refusal(form: Mapping[str, str], size: int, taken: bool, now: float) -> Refusal | str:
-    """Return why an upload is refused, or the model that its policy was given for."""
-    text = form.get("policy", "")
+def check_upload(form: Mapping[str, str], size: int, taken: bool, now: float) -> str:
+    """Return the model that an upload's policy was given for.
+
+    Raises:
+        RefusedError: If the policy is not good, too old, or for something else, or the key is taken.
+    """
     if form.get("OSSAccessKeyId") != ACCESS_KEY:
-        return 403, "InvalidAccessKeyId", "The OSS Access Key Id you provided does not exist in our records."
-    if not text or not hmac.compare_digest(form.get("Signature", "").encode(), sign(text).encode()):
-        return _MISMATCH
-    rules = json.loads(base64.b64decode(text))
+        text = "The OSS Access Key Id you provided does not exist in our records."
+        raise RefusedError("InvalidAccessKeyId", text, 403)
+    given = form.get("policy", "")
+    _check_signature(form.get("Signature", ""), given)
+    rules = json.loads(base64.b64decode(given))
     (_, _, most), (_, _, folder), model = rules["conditions"]
     if now >= datetime.fromisoformat(rules["expiration"]).timestamp():
-        return 403, "AccessDenied", "Invalid according to Policy: Policy expired."
+        raise RefusedError("AccessDenied", "Invalid according to Policy: Policy expired.", 403)
     if not form.get("key", "").startswith(f"{folder}/"):
         rule = f'["starts-with", "$key", "{folder}"]'
-        return 403, "AccessDenied", f"Invalid according to Policy: Policy Condition failed: {rule}"
+        raise RefusedError("AccessDenied", f"Invalid according to Policy: Policy Condition failed: {rule}", 403)
     if size > most:
-        return 400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size."
+        raise RefusedError("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size.")
     if taken:
-        return 409, "FileAlreadyExists", "The object you specified already exists and can not be overwritten."
+        text = "The object you specified already exists and can not be overwritten."
+        raise RefusedError("FileAlreadyExists", text, 409)
     return str(model["x-model"])
 
 

@@ -3,12 +3,13 @@
 A *scenario* never acts. The engine reads timing, sizes and limits from it, the server looks up which *fault* meets
 which call. A new scenario is a row in `SCENARIOS`; the advice for its error code is a row in `wan_nb.advice`, and its
 end in the form one in tests/test_browser_faults.py. A new *kind* of fault acts in `service.py`. Seconds are service
-seconds (a clock at speed 60 makes them 60 times shorter), except `life_s` and `upload_life_s`, which are seconds of
-the machine: results live as long as a class needs them.
+seconds (a clock at speed 60 makes them 60 times shorter), except `life_s`, which is seconds of the machine: results
+live as long as a class needs them.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -59,8 +60,8 @@ class Fault:
 def find_fault(faults: Sequence[Fault], at: Point, number: int) -> Fault | None:
     """Return the first fault that meets a call, by its number among its kind from 0; None where none does."""
     for fault in faults:
-        end = None if fault.count is None else fault.after + fault.count
-        if fault.at == at and fault.after <= number and (end is None or number < end):
+        end = math.inf if fault.count is None else fault.after + fault.count
+        if fault.at == at and fault.after <= number < end:
             return fault
     return None
 
@@ -76,8 +77,6 @@ class Timing:
     seconds."""
     longest_s: float = 150.0
     """The same for the heaviest; tier and duration weigh half, chance (from prompt and seed) the other half."""
-    check_s: float = 0.0
-    """Submission to FAILED of a task that breaks a rule; 0 makes the first poll say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +87,9 @@ class Limits:
     """Tasks of a model that run together; more wait as PENDING, in order."""
     submits_per_s: int | None = None
     """Tasks of a model taken in a service second."""
-    queries_per_s: int = 20
-    """Calls in a service second, for each of: query, list, cancel."""
     enforced: bool = True
-    """Whether `submits_per_s` and `queries_per_s` answer 429; `running` always holds."""
-    upload_mb: int = 100
-    """Largest temporary upload in MB of 1024² bytes."""
+    """Whether `submits_per_s`, and 20 a second for each of query, list and cancel, answer 429; `running` always
+    holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +112,6 @@ MEASURED = SizeRule(step=2, rounded=True)
 """Fits the two wan2.7 files that somebody measured: 2400×1600 at 1080P gave 1764×1176, 1000×450 gave 2146×966."""
 
 
-def _tier_areas() -> Mapping[str, int]:
-    return {"480P": 832 * 480, "720P": 1280 * 720, "1080P": 1920 * 1080}
-
-
-def _sealed(code: str, message: str) -> Fault:
-    """Every task fails the way moderation fails it: at once, with HTTP 200 on the poll."""
-    return Fault("create", "fail_task", count=None, code=code, message=message, seconds=10)
-
-
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """Everything that can differ between two simulated services.
@@ -136,33 +123,26 @@ class Scenario:
         429
     """
 
-    timing: Timing = field(default_factory=Timing)
+    timing: Timing = Timing()
     """How long tasks take."""
     job_s: float | None = None
     """Service seconds from submission to result of every task, in place of the range in `timing`."""
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = Limits()
     """How much it takes at once."""
     faults: tuple[Fault, ...] = ()
     """What goes wrong; the first that meets a call wins."""
     life_s: float = 24 * 3600.0
     """Machine seconds that a task id and a result URL live."""
-    upload_life_s: float = 48 * 3600.0
-    """Machine seconds that a temporary upload lives."""
-    policy_life_s: float = 300.0
-    """Machine seconds that an upload policy can be used."""
-    tier_area: Mapping[str, int] = field(default_factory=_tier_areas)
+    tier_area: Mapping[str, int] = field(
+        default_factory=lambda: {"480P": 832 * 480, "720P": 1280 * 720, "1080P": 1920 * 1080}
+    )
     """Pixels of each tier; tests make them small to render quickly."""
     rule: SizeRule = DOCUMENTED
     """Size rule of every model that `rules` does not name."""
     rules: Mapping[str, SizeRule] = field(default_factory=dict)
     """Size rule by the catalogue's model id."""
-    upright: bool = True
-    """Whether a picture is turned as its EXIF data say before it is used. Not documented: the usual decoders turn
-    it."""
     stand_in: tuple[int, int] = (1280, 960)
     """Width and height assumed for a picture or clip that lies beyond loopback and cannot be fetched."""
-    stand_in_clip_s: float = 3.0
-    """Length assumed for such a clip."""
     result_origin: str | None = None
     """Scheme and host put into result URLs in place of the simulator's own; a closed port here is dead storage."""
 
@@ -179,6 +159,7 @@ class Scenario:
 
 
 _THROTTLED = "Requests rate limit exceeded, please try again later."
+_INSPECTED = "Input or output data may contain inappropriate content."
 _UNAVAILABLE = "The service is temporarily unavailable, please try again later."
 
 SCENARIOS: Mapping[str, Scenario] = {
@@ -201,7 +182,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "down": Scenario(faults=(Fault("create", "status", None, 0, 503, "ServiceUnavailable", _UNAVAILABLE),)),
     "lost_answer": Scenario(faults=(Fault("create", "lost_answer"),)),
     "moderated": Scenario(
-        faults=(_sealed("DataInspectionFailed", "Input or output data may contain inappropriate content."),)
+        faults=(Fault("create", "fail_task", None, code="DataInspectionFailed", message=_INSPECTED, seconds=10),)
     ),
     "expired": Scenario(faults=(Fault("download", "expire", count=None),)),
     "truncated": Scenario(faults=(Fault("download", "truncate", count=2),)),

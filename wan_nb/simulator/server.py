@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import struct
 import threading
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.types import Scope
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from wan_nb.clock import Clock
 from wan_nb.errors import ConfigError
+from wan_nb.simulator import oss
 from wan_nb.simulator.scenario import Scenario
 from wan_nb.simulator.service import Service
 from wan_nb.simulator.store import Store
@@ -25,44 +22,6 @@ from wan_nb.simulator.studio import Render, Studio
 
 _HOST = "127.0.0.1"
 _FAST = Clock(speed=60)
-
-_Ends = tuple[tuple[str, int] | None, tuple[str, int | None] | None]
-
-
-class _Line(H11Protocol):
-    """A connection that a fault can close without an answer: an app has no way to ask its server for that."""
-
-    lost: asyncio.Event
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.lost = asyncio.Event()
-        _LINES[self.client, self.server] = self
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        _LINES.pop((self.client, self.server), None)
-        super().connection_lost(exc)
-        self.lost.set()
-
-
-_LINES: dict[_Ends, _Line] = {}
-"""Open connections by their two ends, which is what an app knows of its own."""
-
-
-async def _drop(scope: Scope, reset: bool) -> None:
-    """Close the connection of a request in the middle of it."""
-    line = _LINES.get((scope.get("client"), scope.get("server")))
-    if line is None:  # no socket: say what a client of a real one would see
-        import httpx
-
-        raise httpx.ReadError("connection reset") if reset else httpx.RemoteProtocolError("Server disconnected")
-    if reset:
-        linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # closing then sends RST in place of FIN
-        line.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        line.transport.abort()
-    else:
-        line.transport.close()
-    await line.lost.wait()  # only then does uvicorn know that no answer is owed
 
 
 class Simulator:
@@ -100,8 +59,9 @@ class Simulator:
         self._scenario = scenario or Scenario()
         self._port = port
         self._store = Store(folder)
-        self._studio = Studio(self._store, clock, self._scenario, render)
-        self.app: Starlette = Service(self._store, clock, self._scenario, self._studio, _drop).app()
+        self._studio = Studio(self._store, clock, render)
+        self._service = Service(self._store, self._studio, clock, self._scenario)
+        self.app: Starlette = self._service.app()
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -124,23 +84,11 @@ class Simulator:
         """
         if self._server is not None:
             return self
-        # Bound here, so that a taken port is this caller's error. Named as TCP, or asyncio would leave Nagle's delay
-        # on.
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        try:
-            if os.name == "posix":  # elsewhere this would let two simulators share a port
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((_HOST, self._port))
-            listener.listen(1024)
-        except OSError as error:
-            listener.close()
-            raise ConfigError(
-                f"port {self._port} is not free ({error.strerror}); choose another, or 0 for any."
-            ) from None
+        listener = _listen(self._port)
         self._port = listener.getsockname()[1]
         config = uvicorn.Config(
             self.app,
-            http=_Line,
+            http="h11",
             ws="none",
             lifespan="off",
             access_log=False,
@@ -149,11 +97,12 @@ class Simulator:
             timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)
+        self._service.lines = self._server.server_state.connections
         self._thread = threading.Thread(target=_serve, args=(self._server, listener), name="simulator", daemon=True)
         self._thread.start()
-        now, scenario = self._clock.now(), self._scenario
-        self._store.prune(now - 2 * scenario.life_s, now - 2 * max(scenario.life_s, scenario.upload_life_s))
-        for task in self._store.tasks():
+        life_s = self._scenario.life_s
+        self._store.prune(self._clock.now() - 2 * life_s, 2 * max(life_s, oss.UPLOAD_LIFE_S))
+        for task in self._store.tasks().values():
             self._studio.want(task)
         return self
 
@@ -168,10 +117,23 @@ class Simulator:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _listen(port: int) -> socket.socket:
+    """Bind in the caller's thread, so that a taken port is the caller's error."""
+    # Named as TCP, or asyncio would leave Nagle's delay on.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":  # elsewhere this would let two simulators share a port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((_HOST, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"port {port} is not free ({error.strerror}); choose another, or 0 for any.") from None
+    return listener
 
 
 def _serve(server: uvicorn.Server, listener: socket.socket) -> None:

@@ -10,7 +10,8 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -36,32 +37,28 @@ class Store:
         for name in ("tasks", "inputs", "uploads", "results"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         self._read: dict[str, tuple[tuple[int, int, int], Task]] = {}
-        self._settled: tuple[float, list[Task]] = (0.0, [])
+        self._settled: tuple[float, Mapping[str, Task]] = (0.0, {})
 
     # --- tasks ---
 
     def save(self, task: Task) -> None:
         """Write the record, whole or not at all."""
-        self._write(self.folder / "tasks" / f"{task.task_id}.json", json.dumps(task.to_json()).encode())
+        _write(self.folder / "tasks" / f"{task.task_id}.json", json.dumps(asdict(task)).encode())
 
-    def task(self, task_id: str) -> Task | None:
-        """Return the task of that id, None where there is none."""
-        return self._load(self.folder / "tasks" / f"{task_id}.json") if _is_name(task_id) else None
-
-    def tasks(self) -> list[Task]:
-        """Return every task, in no order; the same list again while nothing changes."""
+    def tasks(self) -> Mapping[str, Task]:
+        """Return every task by its id; the same mapping again while nothing changes."""
         folder = self.folder / "tasks"
         changed = folder.stat().st_mtime  # every change moves a record into the folder or out of it
         if changed == self._settled[0]:
             return self._settled[1]
         with os.scandir(folder) as entries:
             found = [self._load(entry) for entry in entries if entry.name.endswith(".json")]
-        tasks = [task for task in found if task is not None]
+        tasks = {task.task_id: task for task in found if task is not None}
         if time.time() - changed > _SETTLED_S:
             self._settled = (changed, tasks)
         return tasks
 
-    def _load(self, file: Path | os.DirEntry[str]) -> Task | None:
+    def _load(self, file: os.DirEntry[str]) -> Task | None:
         try:
             stat = file.stat()
             stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
@@ -69,7 +66,7 @@ class Store:
             if known is None or known[0] != stamp:
                 known = self._read[file.name] = (stamp, Task.from_json(json.loads(Path(file).read_bytes())))
         except FileNotFoundError:
-            return None
+            return None  # gone since the folder was read
         return known[1]
 
     # --- inputs and uploads ---
@@ -81,24 +78,27 @@ class Store:
         if path.exists():
             path.touch()  # young again, so that `prune` leaves it
         else:
-            self._write(path, data)
+            _write(path, data)
         return name
 
     def input(self, name: str) -> Path:
         """Return the file of a kept input."""
         return self.folder / "inputs" / name
 
-    def upload(self, key: str, facts: dict[str, Any] | None = None) -> dict[str, Any] | None:
-        """Note what was uploaded under a key, or return what was noted; None where there is nothing."""
-        path = self.folder / "uploads" / f"{sha256(key.encode()).hexdigest()}.json"
-        if facts is not None:
-            self._write(path, json.dumps(facts).encode())
-            return facts
+    def upload(self, key: str) -> dict[str, Any] | None:
+        """Return what was noted of an upload, None where there is nothing."""
         try:
-            known: dict[str, Any] = json.loads(path.read_bytes())
+            known: dict[str, Any] = json.loads(self._upload(key).read_bytes())
         except FileNotFoundError:
             return None
         return known
+
+    def note_upload(self, key: str, **facts: Any) -> None:
+        """Note what was uploaded under a key."""
+        _write(self._upload(key), json.dumps(facts).encode())
+
+    def _upload(self, key: str) -> Path:
+        return self.folder / "uploads" / f"{sha256(key.encode()).hexdigest()}.json"
 
     # --- results ---
 
@@ -130,24 +130,18 @@ class Store:
 
     # --- age ---
 
-    def prune(self, tasks_before: float, inputs_before: float) -> None:
-        """Remove tasks created before a date with their videos, and inputs and uploads not used since another."""
-        for task in self.tasks():
+    def prune(self, tasks_before: float, inputs_age_s: float) -> None:
+        """Remove tasks created before a date with their videos, and inputs and uploads not used for some time."""
+        for task in self.tasks().values():
             if task.created < tasks_before:
                 self.result(task.task_id).unlink(missing_ok=True)
                 (self.folder / "tasks" / f"{task.task_id}.json").unlink(missing_ok=True)
-        # Inputs are dated by the machine, tasks by the clock; a test's clock may run in another year.
-        for name in ("inputs", "uploads") if inputs_before <= time.time() else ():
-            for path in (self.folder / name).iterdir():
-                if path.stat().st_mtime < inputs_before:
-                    path.unlink(missing_ok=True)
-
-    def _write(self, path: Path, data: bytes) -> None:
-        part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-        part.write_bytes(data)
-        part.replace(path)
+        for path in (*(self.folder / "inputs").iterdir(), *(self.folder / "uploads").iterdir()):
+            if path.stat().st_mtime < time.time() - inputs_age_s:  # dated by the machine, unlike tasks
+                path.unlink(missing_ok=True)
 
 
-def _is_name(task_id: str) -> bool:
-    """A task id comes from outside: only what cannot leave the folder is looked up."""
-    return 0 < len(task_id) <= 64 and all(sign.isalnum() or sign == "-" for sign in task_id)
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    part.write_bytes(data)
+    part.replace(path)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from wan_nb.clock import Clock
 from wan_nb.simulator.engine import Medium, Task
-from wan_nb.simulator.scenario import Scenario
 from wan_nb.simulator.store import Store
 
 if TYPE_CHECKING:
@@ -28,15 +27,13 @@ Render = Callable[["Shot", Path], None]
 class Studio:
     """Renders tasks in the order in which they were first wanted."""
 
-    def __init__(self, store: Store, clock: Clock, scenario: Scenario, render: Render | None, threads: int = 2) -> None:
+    def __init__(self, store: Store, clock: Clock, render: Render | None) -> None:
         self._store = store
         self._clock = clock
-        self._scenario = scenario
         self._render = render
         self._orders: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._wanted: set[str] = set()
         self._lock = threading.Lock()
-        self._most = threads
         self._threads: list[threading.Thread] = []
 
     def want(self, task: Task) -> None:
@@ -47,34 +44,33 @@ class Studio:
             if task.task_id in self._wanted:
                 return
             self._wanted.add(task.task_id)
-            if len(self._threads) < self._most:
-                self._threads.append(threading.Thread(target=self._work, name="simulator-studio", daemon=True))
-                self._threads[-1].start()
+            if not self._threads:
+                self._threads = [threading.Thread(target=self._work, name="studio", daemon=True) for _ in range(2)]
+                for thread in self._threads:
+                    thread.start()
         self._orders.put(task.task_id)
 
-    def close(self, timeout_s: float = 2.0) -> None:
+    def close(self) -> None:
         """Begin no more videos, and wait a moment for those that are being made."""
         with self._lock:
             threads, self._threads = self._threads, []
-            while not self._orders.empty():
-                self._wanted.discard(self._orders.get() or "")
+            self._wanted.clear()
         for _ in threads:
             self._orders.put(None)
         for thread in threads:
-            thread.join(timeout_s)
+            thread.join(2.0)
 
     def _work(self) -> None:
         while (task_id := self._orders.get()) is not None:
-            task = self._store.task(task_id)
-            if task is not None and task.cancelled is None:
+            task = self._store.tasks().get(task_id)
+            if task is not None and task.cancelled is None and task_id in self._wanted:
                 self._make(task)
-            with self._lock:
-                self._wanted.discard(task_id)
+            self._wanted.discard(task_id)
 
     def _make(self, task: Task) -> None:
         try:
             make = self._render or _real_render()
-            shot = _shot(task, self._store, self._scenario)
+            shot = _shot(task, self._store)
             self._store.render(task.task_id, lambda path: make(shot, path), self._clock.now)
         except Exception as error:
             # Whatever it was, the task must not run for ever: it fails as a task of the service would.
@@ -92,16 +88,17 @@ def _real_render() -> Render:
     return footage.render
 
 
-def _shot(task: Task, store: Store, scenario: Scenario) -> Shot:
+def _shot(task: Task, store: Store) -> Shot:
     from wan_nb.simulator.footage import Shot
 
     media = {medium.role: medium for medium in task.media}
     clip, audio = media.get("first_clip"), media.get("driving_audio")
+    first, last = media.get("first_frame"), media.get("last_frame")
     return Shot(
         size=task.size,
         seconds=task.seconds,
-        first=_picture(media.get("first_frame") or (clip if clip and not clip.file else None), store, scenario),
-        last=_picture(media.get("last_frame"), store, scenario),
+        first=_picture(clip if clip and not clip.file else first, store),
+        last=_picture(last, store),
         clip=store.input(clip.file) if clip and clip.file else None,
         audio=store.input(audio.file) if audio and audio.file and task.sound else None,
         sound=task.sound,
@@ -112,7 +109,7 @@ def _shot(task: Task, store: Store, scenario: Scenario) -> Shot:
     )
 
 
-def _picture(medium: Medium | None, store: Store, scenario: Scenario) -> Any:
+def _picture(medium: Medium | None, store: Store) -> Any:
     from PIL import Image, ImageOps
 
     from wan_nb.simulator.footage import stand_in
@@ -122,5 +119,4 @@ def _picture(medium: Medium | None, store: Store, scenario: Scenario) -> Any:
     if not medium.file:
         return stand_in(medium.name or medium.role, (medium.width, medium.height))
     with Image.open(store.input(medium.file)) as image:
-        upright = ImageOps.exif_transpose(image) if scenario.upright else image
-        return upright.convert("RGB")
+        return ImageOps.exif_transpose(image).convert("RGB")
