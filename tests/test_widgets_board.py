@@ -23,6 +23,7 @@ from wan_nb.pricing import Money
 from wan_nb.record import RunPhase
 from wan_nb.task import TaskStatus
 from wan_nb.widgets import board as board_view
+from wan_nb.widgets import run as run_view
 from wan_nb.widgets.board import Board, History
 from wan_nb.widgets.run import RunView
 
@@ -203,7 +204,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
         return handle
 
     monkeypatch.setattr(board_view, "get_ipython", lambda: SimpleNamespace(kernel=True))
-    monkeypatch.setattr(board_view.screen, "display", display)
+    monkeypatch.setattr(run_view.screen, "display", display)
     yield shown
 
 

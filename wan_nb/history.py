@@ -117,9 +117,8 @@ class Runs(list["Run"]):
     def _ipython_display_(self) -> None:
         from wan_nb.widgets import board as view
 
-        if not view.is_live(self):
+        if view.show(self) is None:
             raise NotImplementedError  # nothing to follow, or nowhere: the static table is shown
-        view.show(self)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         from wan_nb.widgets import board as view

@@ -401,4 +401,5 @@ async def gather(runs: Iterable[Run]) -> list[Video | RunError]:
     try:
         return list(await asyncio.gather(*(settled(run) for run in runs)))
     finally:
-        settle()
+        if settle:
+            settle()

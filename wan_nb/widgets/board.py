@@ -14,17 +14,15 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import ipywidgets as W  # noqa: N812
 import traitlets
-from IPython import display as screen
 from IPython.core.getipython import get_ipython
 
-from wan_nb.content import amount
 from wan_nb.errors import WanError
 from wan_nb.history import Spend
 from wan_nb.record import RunPhase, RunState
 from wan_nb.task import TaskStatus
 from wan_nb.widgets.parts import LINE, SOFT, STYLE, TONES, Paced, escape, guarded, jpeg_address, script
-from wan_nb.widgets.run import RunView
-from wan_nb.widgets.wording import clock_time, phase_words
+from wan_nb.widgets.run import RunView, show_until_over
+from wan_nb.widgets.wording import arrived_words, clock_time, words_of
 
 if TYPE_CHECKING:
     from wan_nb.run import Run
@@ -47,11 +45,10 @@ TWIN_ROWS = 50
 def row(run: Run) -> dict[str, Any]:
     """Return what a board's row says of a run; what is empty is left out, so that 200 rows stay small."""
     state, session = run.state, run.session
-    words = phase_words(state, is_next=not session.is_sent_by_nobody(state))
+    words = words_of(run)
     prompt = str(state.request.get("prompt") or "")
     ended = state.phase.is_terminal or state.phase is RunPhase.SUCCEEDED
-    done, total = run.arrived if state.phase is RunPhase.SUCCEEDED else (0, 0)
-    cost = state.cost
+    cost = None if session.is_simulated else state.cost
     queued = state.phase is RunPhase.SUBMITTED and state.task_status is TaskStatus.PENDING
     cells = {
         "id": state.run_id,
@@ -66,10 +63,10 @@ def row(run: Run) -> dict[str, Any]:
         "prompt": prompt if len(prompt) <= PROMPT_CHARS else prompt[: PROMPT_CHARS - 1] + "…",
         "since": round(state.submitted_at, 1) if state.submitted_at and not ended else None,
         "took": round(run.elapsed_s, 1) if state.submitted_at and ended else None,
-        "bytes": f"{amount(done)} of {amount(total)}" if done else None,
+        "bytes": arrived_words(run),
         "size": str(state.file.size) if state.file else None,
-        "cost": None if cost is None or session.is_simulated else str(cost).split()[0],
-        "currency": None if cost is None or session.is_simulated else cost.currency,
+        "cost": str(cost).split()[0] if cost else None,
+        "currency": cost.currency if cost else None,
         "counts": not state.phase.is_free,
         "code": state.code[:60] if words.tone == "bad" else None,
         "note": state.note[:200],
@@ -88,7 +85,7 @@ class Table(anywidget.AnyWidget):
     rows = traitlets.List(traitlets.Dict()).tag(sync=True)
     about = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, now: Callable[[], list[dict[str, Any]]], **about: Any) -> None:
+    def __init__(self, now: Callable[[], list[dict[str, Any]]], about: dict[str, Any]) -> None:
         self._now = now
         super().__init__(rows=_fitting(now()), about=about)
 
@@ -127,13 +124,13 @@ class Board(W.VBox):  # type: ignore[misc]
         self._runs = {run.id: run for run in (self._begin() if runs is None else runs)}
         self._changed: set[str] = set()
         self._lock = threading.Lock()
-        self._say = Paced(session, guarded(self._tell, self._fault))
-        self._table = Table(self._rows, kind=self.KIND, label=self._label(), speed=session.clock.speed)
-        self._table.about = self._table.about | {"free": session.is_simulated}
+        self._say = Paced(session, guarded(self._tell, self.fault))
+        about = {"kind": self.KIND, "label": self._label(), "speed": session.clock.speed, "free": session.is_simulated}
+        self._table = Table(self._rows, about)
         self._below = W.VBox()
         super().__init__(children=[self._table, self._below])
         self.add_class("wan")
-        self._table.on_msg(guarded(self._hear, self._fault))
+        self._table.on_msg(guarded(self._hear, self.fault))
         self._end = session.observe(self._notice)
 
     def _begin(self) -> Sequence[Run]:
@@ -172,7 +169,8 @@ class Board(W.VBox):  # type: ignore[misc]
         if changed:
             self._table.send({"delta": [row(run) for run in changed]})
 
-    def _fault(self, error: BaseException) -> None:
+    def fault(self, error: BaseException) -> None:
+        """Show an exception, until the user does something else."""
         self._table.send({"fault": f"{type(error).__name__}: {error}"[:2000]})
 
     # --- what the user does -------------------------------------------------------------------------------------
@@ -182,7 +180,7 @@ class Board(W.VBox):  # type: ignore[misc]
             self.is_seen = True
             self._table.send({"now": time.time(), "rows": self._rows(), **self._said()})
             return
-        self.session.later(guarded(self._act, self._fault), content)
+        self.session.later(guarded(self._act, self.fault), content)
 
     def _said(self) -> dict[str, Any]:
         """What else the table is told with its rows."""
@@ -277,37 +275,21 @@ class History(Board):
 # --- what a cell shows ------------------------------------------------------------------------------------------
 
 
-def is_live(runs: Sequence[Run]) -> bool:
-    """Whether there is something to follow, a notebook to show it in, and one session (a board is of one)."""
-    return hasattr(get_ipython(), "kernel") and len({run.session for run in runs}) == 1 and is_going(runs)
-
-
-def show(runs: Sequence[Run]) -> Callable[[], None]:
-    """Display several runs: live while one goes on, and their static table once all are over.
+def show(runs: Sequence[Run]) -> Callable[[], None] | None:
+    """Display several runs live, and their static table once all are over.
 
     Returns:
-        What puts the static table in the board's place if all are over; nothing happens outside of a notebook.
+        What puts the table in the board's place if all are over; None where nothing was shown: outside of a notebook,
+        with nothing to follow, or for runs of several sessions (a board is of one).
     """
-    if not is_live(runs):
-        return lambda: None
-    view = Board(runs[0].session, runs)
-    handle = screen.display(view, display_id=True)  # type: ignore[no-untyped-call]
-    lock = threading.Lock()
-    ends: list[Callable[[], None]] = []
+    if not hasattr(get_ipython(), "kernel") or len({run.session for run in runs}) != 1 or not is_going(runs):
+        return None
 
-    def replace() -> None:
-        with lock:
-            if not ends or is_going(runs) or (view.is_seen and any(row(run)["tone"] == "bad" for run in runs)):
-                return  # where somebody looks on, what failed stays at hand: its row opens what can be pressed
-            ends.pop()()
-            # inside the lock, so that whoever calls finds it done, though another thread is about to
-            handle.update({"text/plain": "\n".join(map(repr, runs)), "text/html": table_html(runs)}, raw=True)
-            # the view stays: a tab that was closed meanwhile missed the table, and looks for the view
+    def twin() -> dict[str, str]:
+        return {"text/plain": "\n".join(map(repr, runs)), "text/html": table_html(runs)}
 
-    with lock:
-        ends.append(runs[0].session.observe(lambda _: view.session.later(guarded(replace, view._fault))))
-    replace()  # they may have ended meanwhile
-    return replace
+    session = runs[0].session
+    return show_until_over(Board(session, runs), runs, lambda: not is_going(runs), session.observe, twin)
 
 
 def is_going(runs: Iterable[Run]) -> bool:
@@ -340,7 +322,7 @@ def table_html(runs: Sequence[Run], *, has_posters: bool = True) -> str:
 
 def _cells(run: Run, *, has_poster: bool) -> list[str]:
     state, video = run.state, run.video
-    words = phase_words(state, is_next=not run.session.is_sent_by_nobody(state))
+    words = words_of(run)
     poster = jpeg_address(video.poster, longest=POSTER_WIDTH) if video and has_poster else ""
     picture = f'<img alt="" src="{poster}" style="max-height:54px;max-width:96px;margin:0">' if poster else ""
     fault = f": {state.code}" if state.code and words.tone == "bad" else ""

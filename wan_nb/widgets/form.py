@@ -151,7 +151,7 @@ class Form(W.VBox):  # type: ignore[misc]
         self.add_class("wan-form")
         self.state.observe(guarded(self._paint, self._fault), "revision")
         self._paint()
-        self._list_earlier()  # at once, so that nothing moves when the form has been shown
+        self._callback(self._list_earlier)()  # at once, so that nothing moves when the form has been shown
 
     def __repr__(self) -> str:
         return f"Form({self.state.request!r})"

@@ -19,7 +19,6 @@ from IPython.core.getipython import get_ipython
 
 from wan_nb.advice import explain
 from wan_nb.catalog import cite
-from wan_nb.content import amount
 from wan_nb.errors import WanError
 from wan_nb.geometry import Size
 from wan_nb.pricing import Money
@@ -27,65 +26,51 @@ from wan_nb.record import RunPhase, RunState
 from wan_nb.repair import Repair, repairs
 from wan_nb.task import TaskStatus
 from wan_nb.widgets import video as video_view
+from wan_nb.widgets import wording
 from wan_nb.widgets.diff import prompt_diff_html
 from wan_nb.widgets.parts import INK, LINE, SOFT, STYLE, TONES, escape, guarded, jpeg_address, script, table_rows
-from wan_nb.widgets.wording import (
-    clock_time,
-    life_words,
-    money_words,
-    pace_words,
-    phase_words,
-    span,
-    usual_words,
-)
 
 if TYPE_CHECKING:
     from wan_nb.request import VideoRequest
     from wan_nb.run import Run
     from wan_nb.tasks import Candidate
 
-PLACE = Size(16, 9)
-"""Shape of the box while nobody knows the video's."""
-
 
 def row(run: Run) -> dict[str, Any]:
     """Return everything a row says of a run, as plain values."""
-    state, session, usual = run.state, run.session, run.usual
-    words = phase_words(state, is_next=not session.is_sent_by_nobody(state))
-    video = run.video
+    state, session, usual, video = run.state, run.session, run.usual, run.video
+    words = wording.words_of(run)
     ended = state.phase.is_terminal or state.phase is RunPhase.SUCCEEDED
     bad = words.tone == "bad"
     advice = explain(state.code, state.message).what_to_do if bad and state.code else words.advice
     code = "" if state.message.startswith(f"{state.code}:") else state.code  # some messages begin with it
     fault = ": ".join(text for text in (code, state.message) if text) if bad else ""
     task = f"task {state.task_id[:8]}" if state.task_id else f"run {state.run_id}"
-    pace = pace_words(session)
+    usually = (wording.usual_words(usual.median_s, usual.p90_s), wording.pace_words(session))
     rows = [each for each in video_view.facts(video) if each[0] != "rewritten"] if video else []
-    if ended and not bad and state.predicted and video and video.size != state.predicted:
+    if video and not bad and state.predicted and video.size != state.predicted:
         rows.insert(1, ("predicted", f"{state.predicted}: another size came out"))
-    prompt = str(state.request.get("prompt") or "")
-    done, total = run.arrived if state.phase is RunPhase.SUCCEEDED else (0, 0)
+    prompt = str(state.request.get("prompt") or "")[:2000]
     return {
         "phase": state.phase.value,
         "word": words.word,
         "tone": words.tone,
         "since": state.submitted_at,
-        "took_s": run.elapsed_s if ended and state.submitted_at is not None else None if not ended else 0.0,
-        "bytes": f"{amount(done)} of {amount(total)}" if done else "",
+        "took_s": run.elapsed_s if ended else None,
+        "bytes": wording.arrived_words(run),
         "speed": session.clock.speed,
         "median_s": usual.median_s,
         "p90_s": usual.p90_s,
-        "usual": " · ".join(text for text in (usual_words(usual.median_s, usual.p90_s), pace) if text),
+        "usual": " · ".join(text for text in usually if text),
         "source": cite(usual.source),
-        "life": life_words(state, is_simulated=session.is_simulated),
+        "life": wording.life_words(state, is_simulated=session.is_simulated),
         "until": state.deadline,
-        "what": f"{state.model} · {state.tier} · {state.seconds} s · {clock_time(state.created_at)} · {task}",
-        "prompt": "" if state.actual_prompt else prompt[:2000],
-        "diff": prompt_diff_html(prompt[:2000], state.actual_prompt[:2000]) if state.actual_prompt else "",
+        "what": f"{state.model} · {state.tier} · {state.seconds} s · {wording.clock_time(state.created_at)} · {task}",
+        "prompt": "" if state.actual_prompt else prompt,
+        "diff": prompt_diff_html(prompt, state.actual_prompt[:2000]) if state.actual_prompt else "",
         "facts": [[name, text[:2000]] for name, text in rows],
         "fault": fault[:2000],
         "advice": advice or (run.notice if ended else ""),
-        "presses": [],
     }
 
 
@@ -104,7 +89,7 @@ def presses(run: Run, money: Money | None, repair: Repair | None = None, takes: 
         takes: How many takes of its request there are.
     """
     state, session = run.state, run.session
-    phase, price = state.phase, money_words(money, is_simulated=session.is_simulated)
+    phase, price = state.phase, wording.money_words(money, is_simulated=session.is_simulated)
     if session.is_sent_by_nobody(state) or (phase is RunPhase.PLANNED and state.unwatched):
         return [press("send", f"Send — {price}", "It was written down and never sent.")]
     if state.is_live and state.unwatched:
@@ -114,7 +99,7 @@ def presses(run: Run, money: Money | None, repair: Repair | None = None, takes: 
         return [press("cancel", "Cancel", "Call it back; nothing is billed.")] if can else []
     if phase is RunPhase.AMBIGUOUS:
         return [press("look", "Look for it", "Asks the service which of its tasks it may be; sends nothing.")]
-    if phase not in _OVER_IN_VAIN:
+    if not phase.is_terminal or phase is RunPhase.SAVED:
         return []
     edit = press("edit", "Edit in the form", "Opens below, filled with what was asked here.")
     if _passes_by_itself(state):
@@ -128,8 +113,6 @@ def presses(run: Run, money: Money | None, repair: Repair | None = None, takes: 
 
 _OF_MEDIA = r"InvalidParameter|invalid_parameter|InvalidImage|InvalidFile|BadRequest|HTTP 413"
 """Codes that a picture can be behind (FACTS §6)."""
-
-_OVER_IN_VAIN = (RunPhase.REJECTED, RunPhase.FAILED, RunPhase.CANCELED, RunPhase.EXPIRED, RunPhase.LOST)
 
 
 def _passes_by_itself(state: RunState) -> bool:
@@ -173,24 +156,24 @@ class RunView(W.HBox):  # type: ignore[misc]
         self.run = run
         self.is_seen = False
         """Whether a browser shows it: where none does, nobody can press anything."""
-        later = run.session.later
-        state = run.state
         self._poster = ""
         self._trouble: dict[str, Any] = {}
-        self._money = state.estimate
+        self._money = run.state.estimate
         self._repair: Repair | None = None
-        self._takes = state.take
+        self._takes = run.state.take
         self._is_pressed = False
         self._lock = threading.RLock()
         self._status = StatusView(row=self._row())
-        self._player = video_view.Player([self._clip(state)], lambda _: self._bytes(), later)
+        self._player = video_view.Player(
+            [self._clip()], lambda _: run.video.path.read_bytes() if run.video else b"", run.session.later
+        )
         self._under: list[W.DOMWidget] = []
         super().__init__(children=[self._player, self._status])
         self.add_class("wan")
         self.add_class("wan-run")
         self._status.on_msg(guarded(self._hear, self.fault))
-        self._end = run.observe(lambda _: later(guarded(self._refresh, self.fault)))
-        later(guarded(self._find_poster, self.fault))
+        self._end = run.observe(lambda _: run.session.later(guarded(self._refresh, self.fault)))
+        run.session.later(guarded(self._find_poster, self.fault))
 
     def __repr__(self) -> str:
         return repr(self.run)
@@ -204,30 +187,28 @@ class RunView(W.HBox):  # type: ignore[misc]
         offered = [] if self._is_pressed else presses(self.run, self._money, self._repair, self._takes)
         return row(self.run) | {"presses": offered} | self._trouble
 
-    def _clip(self, state: RunState) -> dict[str, Any]:
-        video = self.run.video
-        size = video.size if video else state.predicted or PLACE
-        words = phase_words(state)
-        text = "first frame · predicted size" if self._poster else "its size is not known before it is made"
-        text = (
-            "" if video else words.word if words.tone == "bad" else text if self._poster or not state.predicted else ""
-        )
+    def _clip(self) -> dict[str, Any]:
+        state, video = self.run.state, self.run.video
+        words = wording.phase_words(state)
+        if video:
+            text = ""
+        elif words.tone == "bad":
+            text = words.word
+        elif self._poster:
+            text = "first frame · predicted size"
+        else:
+            text = "" if state.predicted else "its size is not known before it is made"
+        size = video.size if video else state.predicted or Size(16, 9)
         return video_view.clip(size, poster=self._poster, word=text, video=video)
 
     def _find_poster(self) -> None:
         """Show the first frame in the video's place: no jump when the video comes."""
-        video = self.run.video
+        video, medium = self.run.video, self.run.request.first_frame
         if video is not None:
             self._poster = jpeg_address(video.poster)
-        else:
-            medium = self.run.request.first_frame
-            if medium is not None and medium.origin not in ("url", "oss"):
-                self._poster = jpeg_address(medium.thumbnail)
+        elif medium is not None and medium.origin not in ("url", "oss"):
+            self._poster = jpeg_address(medium.thumbnail)
         self._refresh()
-
-    def _bytes(self) -> bytes:
-        video = self.run.video
-        return video.path.read_bytes() if video else b""
 
     def _refresh(self) -> None:
         """Paint what the journal says now; runs on worker threads, one at a time."""
@@ -235,10 +216,9 @@ class RunView(W.HBox):  # type: ignore[misc]
             was_ready = self._player.clips[0]["ready"]
             if self._repair is None and re.match(_OF_MEDIA, self.run.state.code):
                 self._repair = self._find_repair()
-            if self.run.state.phase in _OVER_IN_VAIN:
-                self._takes = self.run.session.ledger.takes(self.run.state.fingerprint, self.run.state.endpoint)
+            self._takes = self._count_takes()
             self._status.row = self._row()
-            self._player.clips = [self._clip(self.run.state)]
+            self._player.clips = [self._clip()]
             if self._player.clips[0]["ready"] and not was_ready:
                 self._player.deliver(0)
 
@@ -266,70 +246,67 @@ class RunView(W.HBox):  # type: ignore[misc]
         self.run.session.later(guarded(self._press, self.fault), do, what)
 
     def _press(self, do: str, what: str) -> None:
-        """Do what a button says, on a worker thread."""
+        """Do what a button says, on a worker thread; where that opens something below, it stays pressed."""
         run, session = self.run, self.run.session
-        done = False
+        acts: dict[str, Callable[[], Any]] = {
+            "again": self._make_again,
+            "mend": lambda: self._make_again(self._repair),
+            "send": self._send_planned,
+            "edit": lambda: session.form(run),
+            "look": self._look,
+            "adopt": lambda: run.adopt(what),
+            "disown": run.disown,
+            "cancel": run.cancel,
+            "resume": session.resume,
+        }
+        is_open = False
         try:
-            if do in ("again", "mend"):
-                done = self._make_again(is_mended=do == "mend")
-            elif do == "edit":
-                self._add(session.form(run))
-                done = True
-            elif do == "look":
-                self._trouble = {"presses": settlements(run.candidates())}
-            elif do == "adopt":
-                run.adopt(what)
-            elif do == "send":
-                if self._costs_as_said(run.request):
-                    session.submit(run.request, take=run.state.take, allow="all", confirm=True)
-            else:
-                {"cancel": run.cancel, "disown": run.disown, "resume": session.resume}[do]()
+            made = acts[do]()
+            if is_open := isinstance(made, W.DOMWidget):
+                self._add(made)
         finally:
             with self._lock:
-                self._is_pressed = done
+                self._is_pressed = is_open
             self._refresh()
 
-    def _make_again(self, *, is_mended: bool) -> bool:
-        """Make the request again at the price that the button named; False if it costs something else by now."""
-        run, request = self.run, self.run.request
-        if is_mended and self._repair:
-            request = self._repair.apply(request)
-            if made := self._made(request):  # by another view of this run
-                self._trouble = {"advice": f"Made below already, as run {made.id}."}
-                self._add(RunView(made))
-                return True
-        elif not self._is_take_as_said():
-            return False
-        if not self._costs_as_said(request):
-            return False
-        changes = {self._repair.field: request.media[self._repair.field]} if is_mended and self._repair else {}
-        made = run.again(allow="price" if changes else "all", confirm=True, **changes)
-        self._trouble = {"advice": f"Made again below, as run {made.id}."}
-        self._add(RunView(made))
-        return True
+    def _look(self) -> None:
+        self._trouble = {"presses": settlements(self.run.candidates())}
 
-    def _made(self, request: VideoRequest) -> Run | None:
-        session = self.run.session
-        state = session.ledger.find(request.fingerprint, session.endpoint.identity)
-        return session.run(state.run_id) if state else None
+    def _send_planned(self) -> None:
+        if self._is_as_said(self.run.request):
+            self.run.session.submit(self.run.request, take=self.run.state.take, allow="all", confirm=True)
 
-    def _is_take_as_said(self) -> bool:
-        """Whether no other view of this run made a take since the button named its number."""
-        state, said = self.run.state, self._takes
-        self._takes = self.run.session.ledger.takes(state.fingerprint, state.endpoint)
-        if self._takes == said:
+    def _make_again(self, repair: Repair | None = None) -> RunView | None:
+        """Make the request again, mended or as it was, unless take or price are not what the button says."""
+        run, session, request, changes = self.run, self.run.session, self.run.request, {}
+        if repair is not None:
+            request = repair.apply(run.request)
+            changes = {repair.field: request.media[repair.field]}
+            if made := session.ledger.find(request.fingerprint, session.endpoint.identity):
+                return self._below("Made below already", session.run(made.run_id))
+        if not self._is_as_said(request):
+            return None
+        return self._below("Made again below", run.again(allow="price" if changes else "all", confirm=True, **changes))
+
+    def _below(self, said: str, run: Run) -> RunView:
+        self._trouble = {"advice": f"{said}, as run {run.id}."}
+        return RunView(run)
+
+    def _count_takes(self) -> int:
+        return self.run.session.ledger.takes(self.run.state.fingerprint, self.run.state.endpoint)
+
+    def _is_as_said(self, request: VideoRequest) -> bool:
+        """Whether take and price are those that the button named; if not, the next one names them as they are."""
+        session, takes, money = self.run.session, self._takes, self._money
+        self._takes = self._count_takes()
+        self._money = None if session.is_simulated else session.preview(request).estimate.money
+        if self._takes != takes:
+            said = f"Take {self._takes} was made meanwhile; the button says which would be the next."
+        elif self._money != money:
+            said = "The list price has changed since; the button says it as it is now."
+        else:
             return True
-        self._trouble = {"fault": f"Take {self._takes} was made meanwhile; the button says which would be the next."}
-        return False
-
-    def _costs_as_said(self, request: VideoRequest) -> bool:
-        """Whether a request costs what the button named; if not, the next one names what it costs."""
-        session = self.run.session
-        money = None if session.is_simulated else session.preview(request).estimate.money
-        if money == self._money:
-            return True
-        self._money = money
-        self._trouble = {"fault": "The list price has changed since; the button says it as it is now."}
+        self._trouble = {"fault": said}
         return False
 
     def _add(self, widget: W.DOMWidget) -> None:
@@ -360,33 +337,47 @@ def show(run: Run) -> None:
     shell = get_ipython()
     if shell is None:
         return
+
+    def twin() -> dict[str, str]:
+        return {"text/plain": repr(run), "text/html": html(run)}
+
     if not hasattr(shell, "kernel") or run.state.phase.is_terminal:
-        screen.display({"text/plain": repr(run), "text/html": html(run)}, raw=True)  # type: ignore[no-untyped-call]
-        return
-    view = RunView(run)
+        screen.display(twin(), raw=True)  # type: ignore[no-untyped-call]
+    else:
+        show_until_over(RunView(run), [run], lambda: run.state.phase.is_terminal, run.observe, twin)
+
+
+def show_until_over(
+    view: Any,
+    runs: Sequence[Run],
+    is_over: Callable[[], bool],
+    observe: Callable[[Callable[[Any], object]], Callable[[], None]],
+    twin: Callable[[], dict[str, str]],
+) -> Callable[[], None]:
+    """Display a live view, and put its static twin in its place once it is over; returns what does that, if it is."""
     handle = screen.display(view, display_id=True)  # type: ignore[no-untyped-call]
     lock = threading.Lock()
     ends: list[Callable[[], None]] = []
 
     def replace() -> None:
         with lock:
-            if not ends or not run.state.phase.is_terminal:
-                return
-            if view.is_seen and row(run)["tone"] == "bad":
-                return  # somebody is there who may want to press what helps
+            if not ends or not is_over() or (view.is_seen and any(wording.words_of(run).tone == "bad" for run in runs)):
+                return  # where somebody looks on, what failed stays at hand, with what can be pressed
             ends.pop()()
-        handle.update({"text/plain": repr(run), "text/html": html(run)}, raw=True)
-        # the view stays: a tab that was closed meanwhile missed the twin, and looks for the view when it opens again
+            # inside the lock, so that whoever calls finds it done, though another thread is about to
+            handle.update(twin(), raw=True)
+            # the view stays: a tab that was closed meanwhile missed the twin, and looks for the view when it opens
 
     with lock:
-        ends.append(run.observe(lambda _: run.session.later(guarded(replace, view.fault))))
+        ends.append(observe(lambda _: runs[0].session.later(guarded(replace, view.fault))))
     replace()  # it may have ended meanwhile
+    return replace
 
 
 def html(run: Run) -> str:
     """Return the static twin of a run as it stands now."""
     r, state, video = row(run), run.state, run.video
-    age = f" · {span(run.elapsed_s)}" if state.submitted_at is not None else ""
+    age = f" · {wording.span(run.elapsed_s)}" if state.submitted_at is not None else ""
     parts = [
         f'<div style="font-size:15px"><b style="color:{TONES[r["tone"]]}">● {escape(r["word"])}</b>'
         f'<span style="color:{SOFT}">{escape(age)}</span></div>',

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wan_nb.catalog import ModelSpec, cite
+from wan_nb.content import amount
 from wan_nb.preview import SHOWN_REGION
 from wan_nb.pricing import Money, estimate
 from wan_nb.record import RunPhase, RunState
@@ -17,6 +18,7 @@ from wan_nb.task import TaskStatus
 
 if TYPE_CHECKING:
     from wan_nb.preview import Preview
+    from wan_nb.run import Run
     from wan_nb.schedule import Usual
     from wan_nb.session import Session
 
@@ -60,6 +62,11 @@ _PHASES = {
         "file lost", "bad", "It was made and billed, and cannot be fetched; run.again() makes a new one, billed anew."
     ),
 }
+
+
+def words_of(run: Run) -> PhaseWords:
+    """Return the words for where a run stands in this session, which may be about to send it."""
+    return phase_words(run.state, is_next=not run.session.is_sent_by_nobody(run.state))
 
 
 def phase_words(state: RunState, *, is_next: bool = False) -> PhaseWords:
@@ -113,6 +120,12 @@ def life_words(state: RunState, *, is_simulated: bool = False) -> str:
     if state.phase is RunPhase.SUCCEEDED or (state.phase is RunPhase.SUBMITTED and state.unwatched):
         return f"not fetched yet; the service keeps it for {{}} more{real}"
     return ""
+
+
+def arrived_words(run: Run) -> str:
+    """Say how much of a video is here, while it is fetched; empty where nothing is."""
+    done, total = run.arrived
+    return f"{amount(done)} of {amount(total)}" if done and run.state.phase is RunPhase.SUCCEEDED else ""
 
 
 def money_words(money: Money | None, *, is_simulated: bool) -> str:
