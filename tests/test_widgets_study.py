@@ -59,7 +59,7 @@ def test_the_view_says_the_price_and_spends_on_a_press_only(declared: Experiment
 
 def test_what_costs_is_asked_for_twice(declared: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
     view = StudyView(declared)
-    monkeypatch.setattr(wan.Session, "is_simulated", False)
+    monkeypatch.setattr(declared.session, "is_simulated", False)
     sent: list[Any] = []
     monkeypatch.setattr(Experiment, "submit", lambda self, **how: sent.append(how))
     assert view._yes.layout.display == "none"
