@@ -426,9 +426,10 @@ def test_twins_hold_the_video_and_nothing_from_outside(saved: wan.Run) -> None:
     assert "&lt;img src=x" in twins[1] and "<source" not in twins[0]
 
 
-def test_a_large_video_stays_beside_the_notebook(saved: wan.Run) -> None:
+def test_a_large_video_stays_beside_the_notebook(saved: wan.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert saved.video is not None
-    html = video_view.html(saved.video, embed_bytes=10)
+    monkeypatch.setattr(video_view, "EMBED_BYTES", 10)
+    html = video_view.html(saved.video)
     assert f'src="runs/videos/{saved.video.path.name}"' in html and "not kept in this page" in html
     assert 'poster="data:image/jpeg' in html
 

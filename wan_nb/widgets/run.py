@@ -47,7 +47,7 @@ def row(run: Run) -> dict[str, Any]:
     fault = ": ".join(text for text in (code, state.message) if text) if bad else ""
     task = f"task {state.task_id[:8]}" if state.task_id else f"run {state.run_id}"
     usually = (wording.usual_words(usual.median_s, usual.p90_s), wording.pace_words(session))
-    rows = [each for each in video_view.facts(video) if each[0] != "rewritten"] if video else []
+    rows = video_view.facts(video) if video else []
     if video and not bad and state.predicted and video.size != state.predicted:
         rows.insert(1, ("predicted", f"{state.predicted}: another size came out"))
     prompt = str(state.request.get("prompt") or "")[:2000]
@@ -389,10 +389,7 @@ def html(run: Run) -> str:
         parts.append(f'<div style="color:{TONES["bad"]}">{escape(r["fault"])}</div>')
     if r["advice"]:
         parts.append(f"<div>{escape(r['advice'])}</div>")
-    shown = ""
-    if video:
-        box = f"flex:0 0 {video_view.BOX_WIDTH}px;max-width:100%;min-height:{video_view.BOX_HEIGHT + 34}px"
-        shown = f'<div style="{box}">{video_view.tag(video, width=video_view.box_width(video.size))}</div>'
+    shown = video_view.boxed(video) if video else ""
     frame = f"border-top:1px solid {LINE};padding:12px 0;color:{INK};font-size:13px;line-height:1.4"
     return (
         f'<div style="display:flex;flex-wrap:wrap;gap:8px 18px;align-items:flex-start;{frame}">{shown}'

@@ -109,70 +109,55 @@ def clip(
 
 
 def facts(video: Video) -> list[tuple[str, str]]:
-    """Return what to know of a video, as (name, text)."""
+    """Return what to know of a video's file, as (name, text)."""
     sound = "with sound" if video.has_audio else "silent"
-    rows = [
+    cost = f"about {video.cost}" if video.cost else "price not published"
+    return [
         ("video", f"{video.size} px, {video.duration_s:.2f} s, {video.fps:.4g} fps, {sound}"),
         ("file", f"{_relative(video.path)} ({amount(video.nbytes)})"),
-        (
-            "cost",
-            "free (simulated)"
-            if video.is_simulated
-            else f"about {video.cost}"
-            if video.cost
-            else "price not published",
-        ),
+        ("cost", "free (simulated)" if video.is_simulated else cost),
     ]
-    if video.actual_prompt:
-        rows.append(("rewritten", video.actual_prompt))
-    return rows
 
 
-def html(video: Video, *, embed_bytes: int | None = None) -> str:
-    """Return the static twin: plays with no kernel, no script, nothing from outside.
-
-    Args:
-        video: The video.
-        embed_bytes: Largest file that is kept inside; `EMBED_BYTES` when not given.
-    """
-    lines = "<br>".join(
-        f'<span style="color:{SOFT}">{escape(name)}</span> {escape(text)}' for name, text in facts(video)
-    )
+def html(video: Video) -> str:
+    """Return the static twin: plays with no kernel, no script, nothing from outside."""
+    rows = [*facts(video), *([("rewritten", video.actual_prompt)] if video.actual_prompt else [])]
+    lines = "<br>".join(f'<span style="color:{SOFT}">{escape(name)}</span> {escape(text)}' for name, text in rows)
+    width = min(_width(video.size, 480, 400), video.size.width)
     return (
-        f'<figure style="margin:0;max-width:{max(320, _width(video.size))}px">{tag(video, embed_bytes=embed_bytes)}'
+        f'<figure style="margin:0;max-width:{max(320, width)}px">{tag(video, width)}'
         f'<figcaption style="font-size:12px;line-height:1.5;overflow-wrap:anywhere">{lines}</figcaption></figure>'
     )
 
 
-def tag(video: Video, *, embed_bytes: int | None = None, width: int | None = None) -> str:
+def boxed(video: Video) -> str:
+    """Return a run's video in its box: the same as the player's, so that nothing moves when one follows the other."""
+    box = f"flex:0 0 {BOX_WIDTH}px;max-width:100%;min-height:{BOX_HEIGHT + 34}px"
+    return f'<div style="{box}">{tag(video, _width(video.size, BOX_WIDTH, BOX_HEIGHT))}</div>'
+
+
+def tag(video: Video, width: int) -> str:
     """Return the ``<video>`` element alone; JupyterLab keeps ``src`` only as an attribute, never as ``<source>``."""
-    limit = EMBED_BYTES if embed_bytes is None else embed_bytes
-    width, note = width or _width(video.size), ""
     ratio = f"{video.size.width}/{video.size.height}"
     shape = f'width="{width}" style="max-width:100%;height:auto;aspect-ratio:{ratio};display:block"'
-    poster = jpeg_address(video.poster)
+    poster, source, note = jpeg_address(video.poster), "", ""
     try:
-        if video.path.stat().st_size <= limit:
+        if video.path.stat().st_size <= EMBED_BYTES:
             source = f"data:video/mp4;base64,{base64.b64encode(video.path.read_bytes()).decode('ascii')}"
         else:
             source = _relative(video.path)
             note = f"{amount(video.nbytes)}: not kept in this page; it plays while the file stands beside the notebook."
     except OSError:
-        source, note = "", f"The file is no longer at {_relative(video.path)}."
+        note = f"The file is no longer at {_relative(video.path)}."
     address = f' src="{escape(source)}"' if source else ""
     picture = f' poster="{poster}"' if poster else ""
     said = f'<div style="font-size:12px;color:{SOFT}">{escape(note)}</div>' if note else ""
     return f'<video controls loop muted playsinline preload="metadata" {shape}{picture}{address}></video>{said}'
 
 
-def box_width(size: Size) -> int:
-    """Return the width of a run's box: the same for player and twin, so that nothing moves when one follows."""
-    return round(min(BOX_WIDTH, BOX_HEIGHT * size.width / size.height))
-
-
-def _width(size: Size) -> int:
-    """Width on a page of its own: the whole video at most 480 wide and 400 high."""
-    return round(min(480, 400 * size.width / size.height, size.width))
+def _width(size: Size, wide: int, high: int) -> int:
+    """Return the width at which a video fills a box."""
+    return round(min(wide, high * size.width / size.height))
 
 
 def _relative(path: Path) -> str:
