@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from wan_nb import advice, tables
 from wan_nb.catalog import MODELS, ModelSpec, find_model
@@ -52,20 +51,18 @@ class Marks(tuple[Mark, ...]):
 
     __slots__ = ()
 
-    def _rows(self) -> list[tuple[str, str, str]]:
-        return [(mark.number, EXERCISES[mark.number].asks, mark.words) for mark in self]
+    def _table(self) -> tuple[tuple[str, str, str], list[tuple[str, str, str]]]:
+        rows = [(mark.number, EXERCISES[mark.number].asks, mark.words) for mark in self]
+        return ("exercise", "asks", "your answer"), rows
 
     def _points(self) -> str:
         return f"{sum(mark.is_right is True for mark in self)} of {len(self)}"
 
     def __repr__(self) -> str:
-        return f"{tables.as_text(_HEAD, self._rows())}\n{self._points()}"
+        return f"{tables.as_text(*self._table())}\n{self._points()}"
 
     def _repr_html_(self) -> str:
-        return tables.as_html(_HEAD, self._rows(), below=self._points())
-
-
-_HEAD = ("exercise", "asks", "your answer")
+        return tables.as_html(*self._table(), below=self._points())
 
 
 def check(answers: Mapping[str, object]) -> Marks:
@@ -103,12 +100,11 @@ def _mark(number: str, answer: object) -> Mark:
 def _agrees(answer: object, truth: Truth) -> bool:
     if isinstance(truth, frozenset):
         names = answer.replace(",", " ").split() if isinstance(answer, str) else answer
-        return isinstance(names, Iterable) and {_plain(name) for name in names} == {_plain(name) for name in truth}
+        return isinstance(names, Iterable) and set(map(_plain, names)) == set(map(_plain, truth))
     if isinstance(truth, str):
         return _plain(answer) == _plain(truth)
-    amount: Any = getattr(answer, "amount", answer)
     try:
-        number = float(amount)
+        number = float(getattr(answer, "amount", answer))  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return False
     return number in truth if isinstance(truth, range) else math.isclose(number, truth, rel_tol=0.005)
@@ -128,13 +124,13 @@ def _models(test: Callable[[ModelSpec], object]) -> frozenset[str]:
     return frozenset(spec.id for spec in MODELS.values() if test(spec))
 
 
-def _price(model: str, tier: str, seconds: int, *, silent: bool = False) -> Decimal:
-    money = estimate(model, region="singapore", tier=tier, seconds=seconds, silent=silent).money
+def _price(model: str, tier: str, seconds: int) -> Decimal:
+    money = estimate(model, region="singapore", tier=tier, seconds=seconds).money
     return money.amount if money else Decimal("Infinity")
 
 
 def _cheapest(tier: str, seconds: int, test: Callable[[ModelSpec], object]) -> str:
-    able = [name for name in MODELS if name in _models(test) and seconds in MODELS[name].durations.agreed]
+    able = [name for name, spec in MODELS.items() if test(spec) and seconds in spec.durations.agreed]
     return min(able, key=lambda name: _price(name, tier, seconds))
 
 
