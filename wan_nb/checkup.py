@@ -24,7 +24,6 @@ from wan_nb import tables
 from wan_nb.endpoint import Secret, find_key, region_endpoint
 from wan_nb.errors import AuthenticationError, ConfigError, ServiceError, WanError
 
-OLDEST_PYTHON = (3, 11)
 ROOM_MB = 1000
 """Free megabytes below which we say so; a run takes 2 to 50."""
 NO_ROOM_MB = 100
@@ -111,8 +110,6 @@ def doctor(folder: str | Path = "wan_runs", *, region: str | None = None, live: 
 
 def _python() -> Check:
     version = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info < OLDEST_PYTHON:
-        return Check("Python", "wrong", f"{version} is too old", "make a new environment with Python 3.11 or later")
     return Check("Python", "ok", f"{version} in {sys.prefix}")
 
 

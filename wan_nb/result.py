@@ -100,11 +100,11 @@ class Video:
         return video.strip(self.path, count, height)
 
     def crop(self, *, progress: Callable[[float], None] | None = None, **wish: Any) -> Video:
-        """Return it cropped, as a file beside the original: ``ratio=``, ``size=`` or ``box=`` (`video_edit.crop`).
+        """Return it cropped, as a file beside the original: ``ratio=`` or ``size=``, ``focus=`` (`video_edit.crop`).
 
         Args:
             progress: Called with the share that is done, 0 to 1.
-            wish: What to keep: one of ``ratio=``, ``size=``, ``box=``.
+            wish: What shape to cut to, and about which point.
 
         Raises:
             GeometryError: If there is no such box.
@@ -147,9 +147,7 @@ class Video:
         from wan_nb import video_edit
 
         wish = {name: value for name, value in wish.items() if value is not None}
-        said = (
-            ("" if name in ("ratio", "size", "box") else name) + str(value).strip("()#") for name, value in wish.items()
-        )
+        said = (("" if name in ("ratio", "size") else name) + str(value).strip("()#") for name, value in wish.items())
         name = "-".join((self.path.stem, work, *(re.sub(r"[^\w.+]+", "x", part) for part in said)))
         info = getattr(video_edit, work)(self.path, self.path.with_name(f"{name}.mp4"), **wish, progress=progress)
         read = ("path", "size", "duration_s", "fps", "has_audio", "nbytes")

@@ -27,9 +27,6 @@ from PIL import Image, ImageDraw, ImageFont
 from wan_nb.errors import VideoError
 from wan_nb.geometry import Size
 
-LABEL_KEY = "AIGC"
-"""Metadata key of the machine-readable mark of generated content (FACTS §1.1)."""
-
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
@@ -53,8 +50,6 @@ class VideoInfo:
     """Bytes of the file."""
     rotation: int
     """Degrees clockwise that a player turns the stored picture: 0, 90, 180 or 270."""
-    label: str
-    """The provenance mark of generated content (JSON), or empty."""
 
     @property
     def has_audio(self) -> bool:
@@ -91,7 +86,6 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
             audio_codec=box.streams.audio[0].codec_context.name if box.streams.audio else "",
             nbytes=path.stat().st_size,
             rotation=turn,
-            label=box.metadata.get(LABEL_KEY, ""),
         )
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import av
 from PIL import ImageColor
 
-from wan_nb.boxes import Box, Ratio, inner_box, outer_canvas
+from wan_nb.boxes import Ratio, inner_box, outer_canvas
 from wan_nb.errors import GeometryError, VideoError
 from wan_nb.geometry import AnySize, Size
 from wan_nb.video import VideoInfo, atomic, opened, probe, shown
@@ -44,19 +44,17 @@ def crop(
     *,
     ratio: Ratio | None = None,
     size: AnySize | None = None,
-    box: Box | None = None,
     focus: tuple[float, float] = (0.5, 0.5),
     scale_to: AnySize | None = None,
     progress: Progress | None = None,
 ) -> VideoInfo:
-    """Cut a video to a ratio or a box.
+    """Cut a video to a ratio or a size.
 
     Args:
         path: The MP4; it stays as it is.
         out: Where the result goes; what is there is replaced.
         ratio: Width over height; the largest even box inside that has it exactly.
         size: Pixels of the box, both even. Instead of `ratio`.
-        box: Left, top, right, bottom in pixels of the upright picture; all even. Instead of both.
         focus: What the box is centred on as far as the edges let it: shares of width and height.
         scale_to: Pixels of the result, of the box's own ratio, where the box is to be scaled.
         progress: Told the share done.
@@ -65,20 +63,11 @@ def crop(
         What the result is. A video that has the ratio already is copied as it is.
 
     Raises:
-        GeometryError: If not exactly one of ratio, size and box is given, or there is no such box.
+        GeometryError: If not exactly one of ratio and size is given, or there is no such box.
         VideoError: If a file cannot be read or written.
     """
     info = probe(path)
-    if box is None:
-        box = inner_box(info.size, ratio=ratio, size=size, focus=focus, step=2)
-    elif ratio is not None or size is not None:
-        raise GeometryError("crop takes one of ratio=…, size=… and box=…; leave the others out.")
-    left, top, right, bottom = box
-    if not (0 <= left < right <= info.size.width and 0 <= top < bottom <= info.size.height):
-        raise GeometryError(f"box={box} is not inside {info.size}; give left, top, right, bottom in pixels.")
-    if any(edge % 2 for edge in box):
-        even = tuple(edge // 2 * 2 for edge in box)
-        raise GeometryError(f"box={box} has odd edges, which H.264 in 4:2:0 cannot cut at; {even} can be cut.")
+    left, top, right, bottom = inner_box(info.size, ratio=ratio, size=size, focus=focus, step=2)
     inner = Size(right - left, bottom - top)
     cut = ("crop", f"{inner.width}:{inner.height}:{left}:{top}")
     return _made(info, out, _Job(inner, (cut,), scale=_last_scaling(inner, scale_to)), progress)
