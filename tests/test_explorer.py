@@ -52,14 +52,17 @@ def test_a_picture_gives_its_size_and_wrong_ones_are_told(picture: Path) -> None
 def test_the_view_paints_the_state_and_writes_only_to_it() -> None:
     view = wan.explorer("750x1000", wanted="3:4", tier="720P")
     assert isinstance(view, Explorer)
-    assert "816×1104 comes out" in view._shown.value and view._tier.value == "720P"
-    view._wanted.value = "16:9"
+    assert "816×1104 comes out" in view._shown.value and view._controls["tier"].value == "720P"
+    view._controls["wanted"].value = "16:9"
     assert view.state.wanted == "16:9" and view.state.answer.wanted == Size(16, 9).ratio
-    view._model.value = "wan2.2-i2v-plus"
-    assert tuple(view._tier.options) == view.state.tiers and view._tier.value == view.state.used_tier == "1080P"
-    view._wanted.value = "<b>"
+    view._controls["model"].value = "wan2.2-i2v-plus"
+    assert (
+        tuple(view._controls["tier"].options) == view.state.tiers
+        and view._controls["tier"].value == view.state.used_tier == "1080P"
+    )
+    view._controls["wanted"].value = "<b>"
     assert "&lt;b&gt;" in view._fault.value and view._shown.value == ""
-    view._wanted.value = "4:5"
+    view._controls["wanted"].value = "4:5"
     assert view._fault.value == "" and "4:5" in repr(view)
 
 

@@ -78,12 +78,9 @@ class Evidence:
     def next_shape(self) -> str:
         """A shape that would tell the standing rules apart, such as ``"3:2"``; empty where there is none to tell."""
         small = (f"{a}:{b}" for a in range(1, 25) for b in range(1, 25) if gcd(a, b) == 1 and 1 / 8 <= a / b <= 8)
-        best, most = "", 1
-        for shape in (*_COMMON, *small):
-            differing = len({predict(shape, self.tier, rule) for rule in self.standing})
-            if differing > most:
-                best, most = shape, differing
-        return best
+        sizes = {shape: {predict(shape, self.tier, rule) for rule in self.standing} for shape in (*_COMMON, *small)}
+        best = max(sizes, key=lambda shape: len(sizes[shape]))  # of equal ones the first, which people know
+        return best if len(sizes[best]) > 1 else ""
 
     @property
     def verdict(self) -> str:
@@ -131,32 +128,31 @@ class Calibration:
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Return the names of the columns, and a row for each model and tier."""
         head = ("model", "tier", "files", "shapes", "telling", *RULES, "verdict")
-        rows: list[tuple[str, ...]] = []
-        for each in self.rows:
-            numbers = (len(each.observations), each.shapes, len(each.telling))
-            counts = (each.count(name) for name in RULES)
-            rows.append((each.model, each.tier, *map(str, numbers), *counts, each.verdict))
-        return head, rows
+        return head, [
+            (each.model, each.tier, str(len(each.observations)), str(each.shapes), str(len(each.telling)),
+             *map(each.count, RULES), each.verdict)
+            for each in self.rows
+        ]  # fmt: skip
+
+    @property
+    def _above(self) -> str:
+        return self.where if self.rows else f"{self.where or 'no files'}: nothing to compare yet."
 
     @property
     def _below(self) -> str:
         left = f" {self.unknown} file(s) left out: the size of their picture is not known." if self.unknown else ""
         return f"A rule that fits every file still stands; a file is telling if rules disagree about it.{left}"
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         if not self.rows:
-            return f"{self.where or 'no files'}: nothing to compare yet.{self._below}"
+            return f"{self._above} {self._below}"
         head, rows = self.table()
         counts = tables.as_text(head[:-1], [row[:-1] for row in rows])
-        verdicts = "\n".join(f"{each.model}, {each.tier}: {each.verdict}" for each in self.rows)
-        return "\n".join(part for part in (self.where, counts, verdicts) if part)
-
-    __repr__ = __str__
+        verdicts = (f"{each.model}, {each.tier}: {each.verdict}" for each in self.rows)
+        return "\n".join((*filter(None, [self._above]), counts, *verdicts))
 
     def _repr_html_(self) -> str:
-        if not self.rows:
-            return tables.as_html(("files",), [("none yet",)], above=self.where, below=self._below)
-        return tables.as_html(*self.table(), above=self.where, below=self._below)
+        return tables.as_html(*self.table(), above=self._above, below=self._below)
 
 
 def calibrate(observations: Iterable[Observation], where: str = "", unknown: int = 0) -> Calibration:
@@ -182,11 +178,11 @@ def calibrate(observations: Iterable[Observation], where: str = "", unknown: int
 
 def calibrate_runs(states: Iterable[RunState], where: str, *, simulated: bool) -> Calibration:
     """Hold every rule against the files of a session's runs."""
-    saved = [state for state in states if state.file is not None]
+    saved = [(state, state.file) for state in states if state.file]
     found = [
-        Observation(state.model, state.tier, state.source, state.file.size, state.run_id)
-        for state in saved
-        if state.file is not None and state.source is not None
+        Observation(state.model, state.tier, state.source, file.size, state.run_id)
+        for state, file in saved
+        if state.source
     ]
     said = f"{where}: these files say which rule the simulator follows, nothing of the service" if simulated else where
     return calibrate(found, said, len(saved) - len(found))

@@ -16,7 +16,7 @@ from wan_nb.errors import GeometryError, WanError
 from wan_nb.geometry import Size
 from wan_nb.media import load
 from wan_nb.ratio import Reach, reach
-from wan_nb.widgets.parts import STYLE, escape, fault_html, guarded
+from wan_nb.widgets.parts import STYLE, escape, fault_html, guarded, put
 
 _SHAPES = ("3:4", "4:3", "9:16", "16:9", "1:1", "4:5", "2:3", "3:2", "21:9", "1.85", "2.39:1", "1080x1350")
 
@@ -78,10 +78,11 @@ class ExplorerState(HasTraits):
 
 def _size_text(source: object) -> str:
     try:
-        size = Size.of(source)  # type: ignore[arg-type]
+        return Size.of(source).typed  # type: ignore[arg-type]
     except GeometryError:
-        measured = load(source)
-        size = measured.size or Size.of(source)  # type: ignore[arg-type]
+        size = load(source).size
+        if size is None:
+            raise
     return size.typed
 
 
@@ -94,26 +95,20 @@ class Explorer(W.VBox):  # type: ignore[misc]
 
     def __init__(self, state: ExplorerState) -> None:
         self.state = state
-        wide = W.Layout(width="auto", min_width="200px")
-        style = {"description_width": "70px"}
-        self._source = W.Text(description="picture", continuous_update=False, layout=wide, style=style)
-        self._wanted = W.Combobox(
-            description="shape", options=_SHAPES, ensure_option=False, continuous_update=False, layout=wide, style=style
-        )
-        self._model = W.Dropdown(description="model", options=tuple(MODELS), layout=wide, style=style)
-        self._tier = W.ToggleButtons(options=state.tiers, style={"button_width": "70px"})
-        self._padding = W.Checkbox(description="bars are acceptable", indent=False)
-        self._shown = W.HTML(layout=W.Layout(width="auto", min_width="0"))
-        self._fault = W.HTML()
-        top = W.HBox([self._source, self._wanted, self._model], layout=W.Layout(flex_flow="row wrap"))
-        below = W.HBox([self._tier, self._padding], layout=W.Layout(flex_flow="row wrap", align_items="center"))
-        super().__init__([W.HTML(f"<style>{STYLE}</style>"), top, below, self._fault, self._shown])
+        looks = {"layout": W.Layout(width="auto", min_width="200px"), "style": {"description_width": "70px"}}
+        self._controls = {
+            "source": W.Text(description="picture", continuous_update=False, **looks),
+            "wanted": W.Combobox(description="shape", options=_SHAPES, continuous_update=False, **looks),
+            "model": W.Dropdown(description="model", options=tuple(MODELS), **looks),
+            "tier": W.ToggleButtons(style={"button_width": "70px"}),
+            "padding": W.Checkbox(description="bars are acceptable", indent=False),
+        }
+        self._fault, self._shown = W.HTML(), W.HTML(layout=W.Layout(width="auto", min_width="0"))
+        controls = W.HBox(list(self._controls.values()), layout=W.Layout(flex_flow="row wrap", align_items="center"))
+        super().__init__([W.HTML(f"<style>{STYLE}</style>"), controls, self._fault, self._shown])
         self.add_class("wan")
         self._paint()
-        for name, control in (
-            ("source", self._source), ("wanted", self._wanted), ("model", self._model), ("tier", self._tier),
-            ("padding", self._padding),
-        ):  # fmt: skip
+        for name, control in self._controls.items():
             control.observe(guarded(lambda change, name=name: self._choose(name, change["new"]), self._fail), "value")
         state.observe(guarded(lambda _: self._paint(), self._fail), "revision")
 
@@ -122,15 +117,12 @@ class Explorer(W.VBox):  # type: ignore[misc]
             self.state.set_trait(name, value)
 
     def _paint(self) -> None:
-        """Show what the state holds: options first, then the values; nothing flows back from here."""
-        self._painting = True
+        """Show what the state holds; nothing flows back from here."""
+        state, self._painting = self.state, True
         try:
-            state = self.state
-            if tuple(self._tier.options) != state.tiers:
-                self._tier.options = state.tiers
-            self._tier.value = state.used_tier
-            self._source.value, self._wanted.value = state.source, state.wanted
-            self._model.value, self._padding.value = state.model, state.padding
+            put(self._controls["tier"], state.used_tier, state.tiers)
+            for name in ("source", "wanted", "model", "padding"):
+                put(self._controls[name], getattr(state, name))
             self._fault.value = f'<div class="wan-fault">{escape(state.error)}</div>' if state.error else ""
             self._shown.value = html(state)
         finally:
@@ -145,11 +137,9 @@ class Explorer(W.VBox):  # type: ignore[misc]
 
 def html(state: ExplorerState) -> str:
     """Return the static twin: drawing, code and table of the answer; empty where there is none."""
-    answer = state.answer
-    if answer is None:
+    if state.answer is None:
         return ""
-    code = f'<pre style="margin:6px 0">{escape(answer.code())}</pre>'
-    return f"{answer._repr_html_()}{code}"
+    return f'{state.answer._repr_html_()}<pre style="margin:6px 0">{escape(state.answer.code())}</pre>'
 
 
 def explorer(source: object = "750x1000", **choices: Any) -> Explorer:
