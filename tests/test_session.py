@@ -11,16 +11,12 @@ import textwrap
 import wave
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import wan_nb as wan
 from tests.conftest import SMALL, make_picture
 from tests.waiting import until
-from wan_nb import follow
-from wan_nb.client import Client
-from wan_nb.clock import Clock
 from wan_nb.errors import (
     AmbiguousError,
     BudgetError,
@@ -31,6 +27,7 @@ from wan_nb.errors import (
     StillRunningError,
     TaskFailedError,
 )
+from wan_nb.follow import Follower
 from wan_nb.record import RunPhase, RunState
 from wan_nb.simulator import Fault, Scenario
 from wan_nb.video import probe
@@ -369,13 +366,13 @@ def test_taken_up_twice_fetched_once(tmp_path: Path, picture: Path, monkeypatch:
         ids = [session.submit(request.replace(seed=seed)).id for seed in (1, 2)]
         until(lambda: all(session.run(each).state.task_id for each in ids))
     fetched: list[str] = []
-    bring_home = follow.bring_home
+    bring_home = Follower.bring_home
 
-    async def counted(client: Client, clock: Clock, state: RunState, *rest: Any) -> None:
+    async def counted(self: Follower, state: RunState, url: str) -> None:
         fetched.append(state.run_id)
-        await bring_home(client, clock, state, *rest)
+        await bring_home(self, state, url)
 
-    monkeypatch.setattr(follow, "bring_home", counted)
+    monkeypatch.setattr(Follower, "bring_home", counted)
     with wan.simulated(tmp_path / "runs", speed=600, scenario=SMALL) as session:
         for _ in range(5):
             session.resume()

@@ -8,14 +8,18 @@ when, is decided by who knows the price of a call.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import json
 import logging
 import re
 import time
-from collections.abc import Callable, Generator, Mapping
+import uuid
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -23,43 +27,25 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from wan_nb.body import Body as Body
 from wan_nb.endpoint import Endpoint, Secret
-from wan_nb.errors import (
-    AccessError,
-    AuthenticationError,
-    ConfigError,
-    DownloadError,
-    LostAnswerError,
-    NotFoundError,
-    ServerFaultError,
-    ServiceError,
-    ThrottledError,
-    UnsentError,
-)
+from wan_nb.errors import ConfigError, DownloadError, LostAnswerError, ServiceError, UnsentError
 from wan_nb.media import Media
 from wan_nb.task import TaskSnapshot, TaskStatus, read_time
 
 _log = logging.getLogger("wan_nb")
 
-_LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=16)
 MAX_REDIRECTS = 5
 """Redirects of a download that are followed."""
-MAX_BYTES = 2 << 30
-"""Bytes that a video may have; 30 s at 1080P are some 50 MB."""
-_BLOCK = 64 * 1024
 SLOWEST_S = 60.0
 """Seconds that 64 KiB of a download may take: one that only drips would hold its place for ever."""
+_BLOCK = 64 * 1024
+_CHUNK = 3 * _BLOCK  # a multiple of 3, so that base64 pieces join without padding
 _TIMEOUT = httpx.Timeout(60, connect=15, pool=None)
 _TASK_ID = re.compile(r"[\w.:-]{1,128}")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _UPLOAD_GOOD_S = 40 * 3600.0  # kept for 48 hours (FACTS §5); a task must still find it
 _POLICY_MARGIN_S = 30.0
-
-_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-
-
 _UPLOAD_FORM = {
     "OSSAccessKeyId": "oss_access_key_id",
     "Signature": "signature",
@@ -68,6 +54,48 @@ _UPLOAD_FORM = {
     "x-oss-forbid-overwrite": "x_oss_forbid_overwrite",
 }
 """Fields of the upload form, with their names in the policy (FACTS §5)."""
+
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
+
+class Body:
+    """The JSON body of a create; its pictures become base64 while they are sent, so that none is held twice.
+
+    Args:
+        payload: Called with a function that names each medium; returns the JSON object.
+        addresses: Media that have an address already (uploaded), by sha256.
+    """
+
+    def __init__(
+        self, payload: Callable[[Callable[[Media], str]], dict[str, Any]], addresses: Mapping[str, str] | None = None
+    ) -> None:
+        marked: dict[str, Media] = {}
+
+        def name(medium: Media) -> str:
+            if medium.origin in ("url", "oss"):
+                return medium.url
+            mark = f"medium-{uuid.uuid4().hex}"
+            marked[mark] = medium
+            return (addresses or {}).get(medium.sha256, mark)
+
+        text = json.dumps(payload(name), ensure_ascii=False)
+        self.resolves_oss = '"oss://' in text
+        self._pieces = [marked.get(piece, piece.encode()) for piece in re.split("(medium-[0-9a-f]{32})", text)]
+
+    @property
+    def length(self) -> int:
+        """Bytes on the wire."""
+        return sum(len(piece) if isinstance(piece, bytes) else piece.data_uri_length for piece in self._pieces)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            if isinstance(piece, bytes):
+                yield piece
+                continue
+            yield f"data:{piece.mime};base64,".encode()
+            with piece.open() as stream:
+                while block := stream.read(_CHUNK):
+                    yield base64.b64encode(block)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +146,13 @@ class Client:
         loopback = urlsplit(endpoint.base_url).hostname in _LOOPBACK
         # reading the certificates takes a while: once is enough for all three
         verify = False if loopback or transport else httpx.create_ssl_context()
-        shared: dict[str, Any] = {
-            "transport": transport,
-            "timeout": _TIMEOUT,
-            "trust_env": not loopback,
-            "verify": verify,
-        }
+        via = partial(httpx.AsyncClient, transport=transport, timeout=_TIMEOUT, trust_env=not loopback, verify=verify)
         bearer = _Bearer(endpoint.key)
-        self._calls = httpx.AsyncClient(limits=_LIMITS, auth=bearer, **shared)
+        self._calls = via(limits=httpx.Limits(max_connections=32, max_keepalive_connections=16), auth=bearer)
         # a create goes over a fresh connection: on a stale one its fate would be unknown
-        self._creates = httpx.AsyncClient(
-            limits=httpx.Limits(max_connections=8, max_keepalive_connections=0), auth=bearer, **shared
-        )
+        self._creates = via(limits=httpx.Limits(max_connections=8, max_keepalive_connections=0), auth=bearer)
         # results come from another host, which must never see the key
-        self._files = httpx.AsyncClient(limits=httpx.Limits(max_connections=4), **shared)
+        self._files = via(limits=httpx.Limits(max_connections=4))
         self._policies: dict[str, tuple[Mapping[str, Any], float]] = {}
         self._uploads: dict[tuple[str, str], tuple[str, float]] = {}
         self._uploading = asyncio.Lock()
@@ -266,31 +287,29 @@ class Client:
             LostAnswerError: If the connection broke; call again to go on.
         """
         for _ in range(MAX_REDIRECTS):
-            onward = await self._download(url, part, progress)
-            if onward is None:
+            url = await self._download(url, part, progress)
+            if not url:
                 return
-            url = onward
-        raise DownloadError(
-            f"{urlsplit(url).hostname} sends the download in circles.", host=urlsplit(url).hostname or ""
-        )
+        raise DownloadError(f"{_host(url)} sends the download in circles.", host=_host(url))
 
-    async def _download(self, url: str, part: Path, progress: Callable[[int, int], None] | None) -> str | None:
-        """Fetch from one address; returns where it sends us on to, if it does."""
+    async def _download(self, url: str, part: Path, progress: Callable[[int, int], None] | None) -> str:
+        """Fetch from one address; returns where it sends us on to, empty when all is here."""
         host = _host(url)
-        have = await asyncio.to_thread(_length, part)
+        have = await asyncio.to_thread(lambda: part.stat().st_size if part.exists() else 0)
         headers = {"Range": f"bytes={have}-"} if have else {}
         try:
             async with self._files.stream("GET", url, headers=headers) as response:
-                if response.is_redirect:
-                    return _onward(url, response)
+                if onward := response.next_request:
+                    if response.url.scheme == "https" != onward.url.scheme:
+                        raise DownloadError(f"{host} sends the download off https; it is not followed.", host=host)
+                    return str(onward.url)
                 if response.status_code == 416:
                     await asyncio.to_thread(part.unlink)  # longer than the file itself: begin anew
                     raise LostAnswerError(f"what was kept of the download does not fit {host}'s file; it begins anew.")
                 if not response.is_success:
                     text = f"{host} answered {response.status_code} to the download."
                     raise DownloadError(text, status=response.status_code, host=host)
-                going_on = response.status_code == 206
-                await self._receive(response, part, have if going_on else 0, progress)
+                await self._receive(response, part, have if response.status_code == 206 else 0, progress)
         except _UNSENT as error:
             raise LostAnswerError(
                 f"{host} could not be reached ({_reason(error)}). Firewalls often block result hosts: allow {host}."
@@ -299,28 +318,21 @@ class Client:
             raise LostAnswerError(f"{host} sent less than {_BLOCK >> 10} KiB in {SLOWEST_S:g} s.") from error
         except (httpx.RequestError, httpx.InvalidURL, ValueError) as error:
             raise LostAnswerError(f"the download from {host} broke off ({_reason(error)}).") from error
-        return None
+        return ""
 
     @staticmethod
     async def _receive(
         response: httpx.Response, part: Path, have: int, progress: Callable[[int, int], None] | None
     ) -> None:
-        """Write a body to the disk as it comes, up to a length that no video has."""
+        """Write a body to the disk as it comes, after what is there already."""
         total = have + int(response.headers.get("content-length") or 0)
-        done = have
-        file = await asyncio.to_thread(part.open, "ab" if have else "wb")
-        with file:
+        with await asyncio.to_thread(part.open, "ab" if have else "wb") as file:
             blocks = response.aiter_bytes(_BLOCK)
             while block := await asyncio.wait_for(anext(blocks, b""), SLOWEST_S):
                 await asyncio.to_thread(file.write, block)  # a slow disk must not hold up the loop
-                done += len(block)
-                if max(done, total) > MAX_BYTES:
-                    host = response.url.host
-                    raise DownloadError(
-                        f"{host} sends more than {MAX_BYTES >> 20} MB; no video is that long.", host=host
-                    )
+                have += len(block)
                 if progress:
-                    progress(done, total)
+                    progress(have, total)
 
 
 def _host(url: str) -> str:
@@ -329,68 +341,48 @@ def _host(url: str) -> str:
     Raises:
         DownloadError: If it is no http(s) address at all.
     """
-    try:
+    with contextlib.suppress(ValueError):
         parts = urlsplit(url)
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise DownloadError("the service gave no usable address for the video.", status=410)
-    return parts.hostname
-
-
-def _onward(url: str, response: httpx.Response) -> str:
-    """Return where a redirect leads, never off https."""
-    target = str(response.next_request.url) if response.next_request else ""
-    if urlsplit(url).scheme == "https" and not target.startswith("https:"):
-        raise DownloadError(f"{_host(url)} sends the download off https; it is not followed.", host=_host(url))
-    return target
-
-
-def _length(part: Path) -> int:
-    return part.stat().st_size if part.exists() else 0
+        if parts.scheme in ("http", "https") and parts.hostname:
+            return parts.hostname
+    raise DownloadError("the service gave no usable address for the video.", status=410)
 
 
 def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
+def _json(response: httpx.Response) -> dict[str, Any] | None:
+    """Return the JSON object of an answer; None where there is none."""
+    with contextlib.suppress(ValueError, RecursionError):
+        body = response.json()
+        return body if isinstance(body, dict) else None
+    return None
+
+
 def _answer(response: httpx.Response, task_id: str = "") -> dict[str, Any]:
     """Return the JSON object of a good answer; raise what a bad one says."""
     if not response.is_success:
         raise service_error(response, task_id)
-    try:
-        answer = response.json()
-    except (ValueError, RecursionError):
-        answer = None
-    if not isinstance(answer, dict):
+    answer = _json(response)
+    if answer is None:
         raise LostAnswerError(f"{response.url.host} answered {response.status_code} with something that is not JSON.")
     return answer
 
 
 def service_error(response: httpx.Response, task_id: str = "") -> ServiceError:
     """Return the typed error for an answer that says no."""
-    try:
-        body = response.json()
-    except ValueError:  # storage answers in XML
+    body = _json(response)
+    if body is None:  # storage answers in XML
         tags = {"code": "Code", "message": "Message", "request_id": "RequestId"}
         found = {name: re.search(rf"<{tag}>([^<]*)</{tag}>", response.text) for name, tag in tags.items()}
         body = {name: unescape(match[1]) for name, match in found.items() if match}
-    if not isinstance(body, dict):
-        body = {}
     code = str(body.get("code") or "")
     text = str(body.get("message") or "") or f"HTTP {response.status_code}"
     wait = response.headers.get("retry-after", "")
-    status = response.status_code
-    kinds: dict[int, type[ServiceError]] = {
-        401: AuthenticationError,
-        403: AccessError,
-        404: NotFoundError,
-        429: ThrottledError,
-    }
-    kind = kinds.get(status, ServerFaultError if status >= 500 else ServiceError)
-    return kind(
+    return ServiceError.of_status(response.status_code)(
         f"{code}: {text}" if code else text,
-        status=status,
+        status=response.status_code,
         code=code,
         request_id=str(body.get("request_id") or ""),
         task_id=task_id,

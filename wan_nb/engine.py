@@ -16,13 +16,12 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from wan_nb.errors import ConfigError
 
 _log = logging.getLogger("wan_nb")
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 TICK_S = 0.2
@@ -63,10 +62,6 @@ class Engine:
         future = self.submit(work)
         future.add_done_callback(_tell)
         return future
-
-    def later(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> concurrent.futures.Future[T]:
-        """Run a blocking function on a worker; returns at once."""
-        return self.workers.submit(function, *args, **kwargs)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Start a coroutine from the engine's own thread and keep it alive until it ends."""

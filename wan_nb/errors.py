@@ -143,6 +143,12 @@ class ServiceError(WanError):
         self.request_id = request_id
         self.retry_after_s = retry_after_s
 
+    @staticmethod
+    def of_status(status: int) -> type[ServiceError]:
+        """Return the class for an answer with this HTTP status."""
+        kinds = {401: AuthenticationError, 403: AccessError, 404: NotFoundError, 429: ThrottledError}
+        return kinds.get(status, ServerFaultError if status >= 500 else ServiceError)
+
 
 class AuthenticationError(ServiceError):
     """401: the key is missing, wrong, or of another region."""

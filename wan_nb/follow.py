@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
+import math
+import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from wan_nb.client import Client
 from wan_nb.engine import Engine
-from wan_nb.errors import ConfigError, NotFoundError, ServiceError
-from wan_nb.fetch import bring_home
+from wan_nb.errors import ConfigError, DownloadError, LostAnswerError, NotFoundError, ServiceError, VideoError
 from wan_nb.record import Record, RunPhase, RunState
-from wan_nb.schedule import PASSING, Schedule, Usual, patiently
+from wan_nb.schedule import PASSING, Schedule, Usual, backoff_s, patiently
 from wan_nb.send import Sender
 from wan_nb.task import TaskSnapshot, TaskStatus
 from wan_nb.tasks import Candidates, find_candidates
@@ -35,6 +40,10 @@ LEAVE_S = 8.0
 """Real seconds that leaving waits for what was begun."""
 DOWNLOADS_AT_ONCE = 3
 """Downloads that run together."""
+FETCH_TRIES = 12
+"""How often a result is fetched in vain (about seven minutes) before that is said; `session.resume()` goes on."""
+GONE = (403, 404, 410)
+"""Answers that a new address may mend, once: the old one expired, or a firewall says so."""
 TELL_S = 1.0
 """Real seconds between words on how far a download is."""
 
@@ -74,7 +83,8 @@ class Follower(Sender):
             self._clients[state.endpoint] = Client(replace(ours, base_url=state.endpoint))
         return self._clients[state.endpoint]
 
-    def _client(self, state: RunState) -> Client:
+    def client_of(self, state: RunState) -> Client:
+        """Return the client of the endpoint that a run was sent to, or else this session's own."""
         return self.client_for(state) or self.client
 
     async def _state(self, run_id: str) -> RunState:
@@ -147,7 +157,7 @@ class Follower(Sender):
         try:
             state = await self._state(run_id)
             async with self._queries:
-                snapshot = await self._client(state).get(state.task_id)
+                snapshot = await self.client_of(state).get(state.task_id)
             heard = snapshot.status
             await self._digest(state, snapshot)
         except NotFoundError:
@@ -199,11 +209,49 @@ class Follower(Sender):
     async def _fetch(self, state: RunState, url: str) -> None:
         try:
             async with self._downloads:
-                tell = self._teller(state.run_id)
-                await bring_home(self._client(state), self.clock, state, url, self.folder, self.record, tell)
+                await self.bring_home(state, url)
         finally:
             self.busy.discard(state.run_id)
             await asyncio.to_thread(self.ledger.release, state.run_id)
+
+    async def bring_home(self, state: RunState, url: str) -> None:
+        """Fetch a finished run's video into ``videos/`` and record how that ended.
+
+        A download goes on where it broke off; what is there is never thrown away while the service still has the rest.
+        While the service keeps the result, a failure is told and can be taken up again; only after that it is lost.
+        """
+        client, deadline = self.client_of(state), state.deadline or math.inf
+        target = self.folder / "videos" / file_name(state)
+        part = target.with_name(target.name + ".part")
+        tell = self._teller(state.run_id)
+        for attempt in range(1, FETCH_TRIES + 1):
+            try:
+                await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
+                await client.download(url, part, tell)
+                saved = await asyncio.to_thread(_settle, part, target, self.folder)
+                await self.record(state.run_id, "saved", **saved)
+                return
+            except VideoError as error:
+                reason = str(error)
+                await asyncio.to_thread(part.unlink, missing_ok=True)
+            except LostAnswerError as error:
+                reason = str(error)
+            except DownloadError as error:
+                reason = f"{error} Firewalls often block result hosts: allow {error.host}."
+                if error.status in GONE and attempt > 1:
+                    break
+            except OSError as error:  # a full disk: what is there stays
+                reason = f"cannot save to {target.parent}: {error}"
+                break
+            if self.clock.now() > deadline:
+                break
+            await self.clock.sleep(backoff_s(attempt))
+            with contextlib.suppress(ServiceError, *PASSING):
+                url = (await client.get(state.task_id)).video_url or url  # newly signed
+        if self.clock.now() > deadline:
+            await self.record(state.run_id, "lost", message=reason)
+        else:
+            await self.record(state.run_id, "unwatched", reason=reason)
 
     def _teller(self, run_id: str) -> Callable[[int, int], None]:
         """Return what a download reports to; most of its reports are not worth a word."""
@@ -231,7 +279,7 @@ class Follower(Sender):
             await asyncio.sleep(0.02)
         if state.phase is not RunPhase.SUBMITTED:
             raise ConfigError(f"run {run_id} cannot be called back: it is {state.phase}.")
-        client = self._client(state)
+        client = self.client_of(state)
         if not client.endpoint.can_cancel:
             raise ConfigError(f"{client.endpoint.name} cannot call a task back; it runs, and is billed if it succeeds.")
         await client.cancel(state.task_id)
@@ -240,22 +288,14 @@ class Follower(Sender):
     async def candidates(self, state: RunState) -> Candidates:
         """Look in the service's list for tasks that an ambiguous run may be."""
         known = await asyncio.to_thread(self.ledger.task_ids)
-        return await find_candidates(self._client(state), self.clock, state, known)
+        return await find_candidates(self.client_of(state), self.clock, state, known)
 
-    async def adopt(
-        self, task_id: str, write: Callable[[Record], RunState], ambiguous: RunState | None = None
-    ) -> RunState:
-        """Take a task of the service as a run's, and follow it.
-
-        Args:
-            task_id: The service's id.
-            write: Puts the record of it in the journal, and returns the run's state.
-            ambiguous: The run, where there is one: it says which endpoint knows the task.
+    async def adopt(self, client: Client, task_id: str, write: Callable[[Record], RunState]) -> RunState:
+        """Take a task of the service as a run's, and follow it; `write` records that and returns the run's state.
 
         Raises:
             NotFoundError: If the service knows no such task.
         """
-        client = self._client(ambiguous) if ambiguous else self.client
         snapshot = await patiently(self.clock, partial(client.get, task_id))
         if snapshot.status is TaskStatus.UNKNOWN:
             raise NotFoundError(
@@ -280,3 +320,43 @@ class Follower(Sender):
             await asyncio.to_thread(self.ledger.release, run_id)
         for client in (self.client, *self._clients.values()):
             await client.close()
+
+
+def file_name(state: RunState) -> str:
+    """Return a file name that people can read: date, model, first words of the prompt, run id.
+
+    Example:
+        >>> file_name(RunState("r1f", "v1:0", "simulator", 1, "wan2.7-i2v", "720P", 5, 0.0, {"prompt": "A cat, up!"}))
+        '19700101-000000_wan2.7-i2v_a-cat-up_r1f.mp4'
+    """
+    when = datetime.fromtimestamp(state.created_at, UTC).strftime("%Y%m%d-%H%M%S")
+    words = re.findall(r"\w+", str(state.request.get("prompt") or "").lower())[:5]
+    slug = "-".join(words)[:40].strip("-")
+    parts = [when, re.sub(r"[^\w.-]", "-", state.model)[:60], slug, state.run_id]
+    return "_".join(part for part in parts if part) + ".mp4"
+
+
+def _settle(part: Path, target: Path, folder: Path) -> dict[str, Any]:
+    """Check a download as a whole MP4, put it under its name for good, and return what is recorded of it."""
+    from wan_nb import video  # heavy, and only needed once there is a video
+
+    info = video.probe(part)
+    with part.open("rb+") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+    part.replace(target)
+    if os.name == "posix":  # the name, too, must survive a power cut
+        place = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(place)
+        finally:
+            os.close(place)
+    return {
+        "path": target.relative_to(folder).as_posix(),
+        "sha256": sha256,
+        "nbytes": info.nbytes,
+        "size": info.size.wire,
+        "fps": float(info.fps),
+        "duration_s": round(info.duration_s, 3),
+        "has_audio": info.has_audio,
+    }

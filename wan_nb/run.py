@@ -318,7 +318,8 @@ class Run(Hinted):
         """
         self._check_ambiguous()
         write = partial(self.session.ledger.settle, self.id)
-        self.session.engine.run(self.session.follower.adopt(task_id, write, self._state))
+        follower = self.session.follower
+        self.session.engine.run(follower.adopt(follower.client_of(self._state), task_id, write))
         return self
 
     def disown(self) -> Run:

@@ -12,8 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from wan_nb.body import Body
-from wan_nb.client import Client
+from wan_nb.client import Body, Client
 from wan_nb.clock import Clock
 from wan_nb.errors import LedgerError, LostAnswerError, ServerFaultError, ServiceError, ThrottledError, UnsentError
 from wan_nb.ledger import Ledger

@@ -29,11 +29,10 @@ from wan_nb.pricing import Money
 from wan_nb.record import LIFE_S, Record, RunPhase, RunState
 from wan_nb.request import VideoRequest
 from wan_nb.run import Run
+from wan_nb.tasks import Tasks, read_tasks
 
 if TYPE_CHECKING:
     import httpx
-
-    from wan_nb.tasks import Tasks
 
 
 class Session(Desk):
@@ -237,7 +236,7 @@ class Session(Desk):
             state, _ = self.ledger.plan(replace(plan, adopted=adopted))
             return self._handle(state, existed=False, request=request).state
 
-        state = self.engine.run(self.follower.adopt(task_id, write))
+        state = self.engine.run(self.follower.adopt(self.follower.client, task_id, write))
         return self._runs[state.run_id]
 
     def tasks(self, **filters: str | int) -> Tasks:
@@ -250,8 +249,6 @@ class Session(Desk):
         Raises:
             ConfigError: If this endpoint has no list (gateways), or there is no such filter.
         """
-        from wan_nb.tasks import read_tasks
-
         self._check_open()
         return self.engine.run(read_tasks(self.follower.client, self.clock, filters))
 
@@ -275,7 +272,7 @@ class Session(Desk):
             ConfigError: If the session is closed.
         """
         try:
-            return self.engine.later(function, *args, **kwargs)  # also while it closes: views paint the end
+            return self.engine.workers.submit(function, *args, **kwargs)  # also while it closes: views paint the end
         except RuntimeError:
             self._check_open()  # a press after the end: say why nothing comes of it
             raise

@@ -7,8 +7,8 @@ fit is ours is the user's word: nothing here decides.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from itertools import count
@@ -141,32 +141,26 @@ async def find_candidates(client: Client, clock: Clock, state: RunState, known: 
             f"{client.endpoint.name} has no task list, so nobody can say whether run {state.run_id} exists there; "
             "ask its operator, then run.adopt('task-id') or run.disown()."
         )
-    sent_at = state.sent_at or state.created_at
-    near: list[tuple[TaskRow, float | None]] = []
-    far: list[tuple[TaskRow, float | None]] = []
-    for row in await read_tasks(client, clock, {"model_name": state.model}):
-        after_s = None if row.created is None else row.created.timestamp() - (sent_at + client.ahead_s)
-        if row.task_id not in known:
-            (near if after_s is None or -BEFORE_S <= after_s <= AFTER_S else far).append((row, after_s))
     ours = str(state.request.get("prompt") or "")
-    found = await _compare(client, clock, near, ours)
+
+    async def asked(listed: Candidate) -> Candidate:
+        snapshot = await patiently(clock, partial(client.get, listed.task_id))  # the list tells no prompts
+        theirs = snapshot.orig_prompt
+        same = theirs == ours or (len(theirs) >= 500 and ours.startswith(theirs))  # a long one may come back cut
+        return replace(listed, status=snapshot.status, same_prompt=same if theirs else None)
+
+    tasks = await read_tasks(client, clock, {"model_name": state.model})
+    sent_at = (state.sent_at or state.created_at) + client.ahead_s
+    listed = [
+        Candidate(row.task_id, row.status, row.created.timestamp() - sent_at if row.created else None, None)
+        for row in tasks
+        if row.task_id not in known
+    ]
+    listed.sort(key=lambda each: abs(each.after_s or 0.0))
+    near = [each for each in listed if each.after_s is None or -BEFORE_S <= each.after_s <= AFTER_S]
+    found = [await asked(each) for each in near]
     if not any(each.same_prompt for each in found):
         # our own clock may have been wrong when it was sent: then only the prompt can tell
-        far.sort(key=lambda each: abs(each[1] or 0.0))
-        told = await _compare(client, clock, far[:FAR_TASKS], ours)
-        found += [each for each in told if each.same_prompt is not False]
-    found.sort(key=lambda each: (list(_PROMPTS).index(each.same_prompt), abs(each.after_s or 0.0)))
-    return Candidates(found)
-
-
-async def _compare(
-    client: Client, clock: Clock, rows: Sequence[tuple[TaskRow, float | None]], ours: str
-) -> list[Candidate]:
-    """Ask for each task, since the list tells no prompts; the service may give back a long one as it cut it."""
-    found = []
-    for row, after_s in rows:
-        snapshot = await patiently(clock, partial(client.get, row.task_id))
-        theirs = snapshot.orig_prompt
-        same = theirs == ours or (len(theirs) >= 500 and ours.startswith(theirs))
-        found.append(Candidate(row.task_id, snapshot.status, after_s, same if theirs else None))
-    return found
+        far = [each for each in listed if each not in near][:FAR_TASKS]
+        found += [each for each in [await asked(each) for each in far] if each.same_prompt is not False]
+    return Candidates(sorted(found, key=lambda each: list(_PROMPTS).index(each.same_prompt)))
