@@ -36,15 +36,39 @@ WANTED: Mapping[str, str] = {
 }
 """What to give instead, by kind (S001, S003)."""
 
-_SOUNDS = {"wav": "audio/wav", "mp3": "audio/mpeg", "aac": "audio/aac", "flac": "audio/flac", "m4a": "audio/mp4"}
-_CLIPS = {
+_MIMES = {
+    "wav": "audio/wav",
+    "mp3": "audio/mpeg",
+    "aac": "audio/aac",
+    "flac": "audio/flac",
+    "m4a": "audio/mp4",
     "mp4": "video/mp4",
     "mov": "video/quicktime",
     "webm": "video/webm",
     "avi": "video/x-msvideo",
     "ogg": "application/ogg",
 }
+"""Containers of sounds and clips that are opened: as for pictures, more than the service takes."""
 _DEMUXERS = {"mp4": "mov", "m4a": "mov", "webm": "matroska"}  # the others are called as they are
+
+_SIGNS = {
+    "AVIF": rb"(?s)....ftypavi[fs]",
+    "HEIC, a phone’s format": rb"(?s)....ftyp(hei[cx]|mif1)",
+    "m4a": rb"(?s)....ftypM4[AB] ",
+    "mov": rb"(?s)....(ftypqt  |moov|mdat|wide|free|skip)",  # QuickTime knew no ftyp at first
+    "mp4": rb"(?s)....ftyp",
+    "wav": rb"(?s)R(IFF|F64)....WAVE",
+    "avi": rb"(?s)R(IFF|F64)....AVI ",
+    "mp3": rb"ID3|\xff[\xe2\xe3\xea\xeb\xf2\xf3\xfa\xfb]",  # eleven bits set, then the layer: III in MP3, none in AAC
+    "aac": rb"\xff[\xe0\xe1\xe8\xe9\xf0\xf1\xf8\xf9]",
+    "ogg": rb"OggS",
+    "flac": rb"fLaC",
+    "webm": rb"\x1aE\xdf\xa3",
+    "PDF": rb"\s*%PDF",
+    "SVG": rb"(?i)\s*<svg",
+    "a web page": rb"(?i)\s*<(!doc|html)",
+}
+"""How files begin, each with what that looks like; the first that matches counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +138,7 @@ def of_picture(data: bytes) -> Content:
             f"claims {claimed} megapixels and was not decoded; scale it down, the service takes 8000 px a side at most."
         ) from None
     except UnidentifiedImageError:
-        raise MediaError(f"is not a picture that can be read{_guess(data)}; {WANTED['image']}.") from None
+        raise MediaError(f"is not a picture that can be read{_guess(data[:512])}; {WANTED['image']}.") from None
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, zlib.error … for broken files
         raise MediaError(f"this {found} is broken ({reason(error)}); copy or export it again.") from None
     size = Size(picture.width, picture.height)
@@ -136,7 +160,7 @@ def of_stream(file: io.BufferedIOBase, kind: str) -> Content:
     """Measure a sound or clip: a sound is decoded whole; of a clip, every packet is read and a frame decoded.
 
     Args:
-        file: Open for reading, seekable; it is read from its start.
+        file: Just opened for reading, seekable.
         kind: ``"audio"`` or ``"video"``.
 
     Raises:
@@ -144,16 +168,16 @@ def of_stream(file: io.BufferedIOBase, kind: str) -> Content:
     """
     import av
 
-    file.seek(0)
     sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     nbytes = file.seek(0, io.SEEK_END)
     file.seek(0)
-    head = file.read(4096)
+    head = file.read(512)
     file.seek(0)
     if not nbytes:
         raise MediaError(f"is empty; {WANTED[kind]}.")
     container = container_of(head)
-    if not container or (kind == "video" and container in _SOUNDS):
+    mime = _MIMES.get(container, "")
+    if not mime or (kind == "video" and mime.startswith("audio/")):
         what = "a clip" if kind == "video" else "a sound"
         raise MediaError(f"is not {what} that can be read{_guess(head)}; {WANTED[kind]}.")
     try:  # the demuxer is named, so that no playlist can make FFmpeg open other files
@@ -170,7 +194,6 @@ def of_stream(file: io.BufferedIOBase, kind: str) -> Content:
         raise
     except Exception as error:  # FFmpeg's errors are of many classes
         raise MediaError(f"this {container} is broken ({reason(error)}); copy or export it again.") from None
-    mime = {**_SOUNDS, **_CLIPS}[container]
     return Content(sha256=sha256, nbytes=nbytes, mime=mime, format=container, size=size, seconds=seconds)
 
 
@@ -214,42 +237,19 @@ def _whole(seconds: float, stream: Stream, *, exact: bool) -> float:
 
 
 def container_of(head: bytes) -> str:
-    """Return the container's name by its first bytes, or an empty string.
+    """Return the name of a container, or of what else is known by its first bytes; an empty string for all others.
 
     Example:
-        >>> container_of(b"RIFF....WAVEfmt "), container_of(b"#EXTM3U")
-        ('wav', '')
+        >>> container_of(b"RIFF....WAVEfmt "), container_of(b"%PDF-1.7"), container_of(b"#EXTM3U")
+        ('wav', 'PDF', '')
     """
-    if head[4:8] == b"ftyp":
-        brand = head[8:12]
-        if brand in (b"heic", b"heix", b"mif1", b"avif", b"avis"):
-            return ""
-        return {b"qt  ": "mov", b"M4A ": "m4a", b"M4B ": "m4a"}.get(brand, "mp4")
-    if head[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip"):
-        return "mov"  # QuickTime from before the ftyp box
-    if head[:4] in (b"RIFF", b"RF64"):
-        return {b"WAVE": "wav", b"AVI ": "avi"}.get(head[8:12], "")
-    if head[:3] == b"ID3":
-        return "mp3"
-    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:
-        return {0b010: "mp3", 0: "aac"}.get(head[1] & 0b110, "")  # the layer bits: III in MP3, none in AAC
-    return {b"OggS": "ogg", b"fLaC": "flac", b"\x1aE\xdf\xa3": "webm"}.get(head[:4], "")
+    return next((name for name, sign in _SIGNS.items() if re.match(sign, head)), "")
 
 
-def _guess(data: bytes) -> str:
+def _guess(head: bytes) -> str:
     """Say what it looks like instead, where that is plain."""
-    head = data[:512]
-    start = head.lstrip().lower()
-    if head[4:8] == b"ftyp" and not container_of(head):
-        return f" (it looks like {'AVIF' if head[8:11] == b'avi' else 'HEIC, a phone’s format'})"
-    for sign, name in ((b"%pdf", "PDF"), (b"<svg", "SVG"), (b"<!doc", "a web page"), (b"<html", "a web page")):
-        if start.startswith(sign):
-            return f" (it looks like {name})"
-    if name := container_of(head):
-        return f" (it looks like {name})"
-    if b"\0" not in head and not any(byte < 9 or 14 <= byte < 27 for byte in head):
-        return " (it looks like text)"
-    return ""
+    name = container_of(head) or ("" if re.search(rb"[\0-\x08\x0e-\x1a]", head) else "text")
+    return f" (it looks like {name})" if name else ""
 
 
 def amount(nbytes: int) -> str:

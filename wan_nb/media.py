@@ -10,7 +10,6 @@ This module knows no model and no limit: whether a picture is *allowed* is the r
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import io
 import os
@@ -35,6 +34,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["image", "audio", "video"]
 Origin = Literal["url", "oss", "data", "file", "memory"]
+
+_SCHEMES = ("http", "https", "oss")
+"""What an address may begin with."""
 
 BYTE_CEILING = 512 * 1024**2
 """Picture files larger than this are not read at all."""
@@ -132,9 +134,7 @@ class Media(content.Content):
         """
         from PIL import ImageOps
 
-        picture = self.stored()
-        picture.load()
-        return ImageOps.exif_transpose(picture)
+        return ImageOps.exif_transpose(self.stored())
 
     def thumbnail(self, longest: int = 320) -> bytes:
         """Return a small upright JPEG, grey squares where it can be seen through.
@@ -223,24 +223,22 @@ def load(source: object, kind: Kind = "image") -> Media:
 
 def _load_text(text: str, kind: Kind) -> Media:
     stripped = text.strip()
-    scheme = match[1].lower() if (match := re.match(r"([A-Za-z][A-Za-z0-9+.-]+):(?=//|\S)", stripped)) else ""
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):(?=\S)", stripped)
+    scheme = match[1].lower() if match else ""
     if scheme == "data":
         return _load_data_uri(stripped, kind)
-    if scheme in ("http", "https", "oss"):
-        return _load_address(stripped, kind)
     if scheme == "file":
         return _load_file(file_path(stripped), kind)
-    if scheme and stripped[len(scheme) :].startswith("://"):
-        media = Media(kind, "url", _label(stripped.partition("?")[0]))
-        return _bad(media, f"{scheme}:// is not taken; give http(s)://, oss://, file://, a data URI or a path")
-    if not stripped:
-        return _bad(Media(kind, "file", ""), f"nothing was given; {WANTED[kind]}")
+    if scheme in _SCHEMES or (match and stripped.startswith("//", match.end())):
+        return _load_address(stripped, scheme, kind)
     return _load_file(text, kind)
 
 
-def _load_address(text: str, kind: Kind) -> Media:
-    origin: Origin = "oss" if text[:3].lower() == "oss" else "url"
+def _load_address(text: str, scheme: str, kind: Kind) -> Media:
+    origin: Origin = "oss" if scheme == "oss" else "url"
     media = Media(kind, origin, _label(text.partition("?")[0]), url=text)
+    if scheme not in _SCHEMES:
+        return _bad(media, f"{scheme}:// is not taken; give http(s)://, oss://, file://, a data URI or a path")
     try:
         parts = urlsplit(text)
         host = parts.hostname or ""
@@ -261,12 +259,11 @@ def _load_data_uri(text: str, kind: Kind) -> Media:
     if not comma or "base64" not in options:
         return _bad(media, "is not in base64; write it as data:{MIME type};base64,{data}")
     try:
-        raw = b"".join((unquote_to_bytes(body) if "%" in body else body.encode("ascii")).split())
+        raw = b"".join(unquote_to_bytes(body).split())
         data = base64.b64decode(raw + b"=" * (-len(raw) % 4), validate=True)
-    except (binascii.Error, UnicodeEncodeError):
-        return _bad(
-            media, "what follows the comma is not base64; give the whole string, data:{MIME type};base64,{data}"
-        )
+    except ValueError:
+        said = "what follows the comma is not base64; give the whole string, data:{MIME type};base64,{data}"
+        return _bad(media, said)
     media = _measure(data, media)
     return replace(media, declared_mime=declared) if media.mime and declared != media.mime else media
 
@@ -280,13 +277,7 @@ def file_path(text: str) -> str:
         >>> [file_path(text) for text in ("file:///home/a.png", "file://./a.png", "file://D:/a.png", "file:///D:/a%20b.png")]
         ['/home/a.png', './a.png', 'D:/a.png', 'D:/a b.png']
     """
-    rest = text[len("file:") :]
-    if rest.startswith("//"):
-        rest = rest[2:]
-    if rest.lower().startswith("localhost/"):
-        rest = rest[len("localhost") :]
-    if re.match(r"/[A-Za-z]:[/\\]", rest):
-        rest = rest[1:]
+    rest = re.sub(r"^file:(//(localhost(?=/))?)?(/(?=[a-z]:[/\\]))?", "", text, count=1, flags=re.IGNORECASE)
     try:
         return rest if Path(rest).exists() else unquote(rest)
     except (OSError, ValueError):
@@ -295,6 +286,8 @@ def file_path(text: str) -> str:
 
 def _load_file(text: str, kind: Kind) -> Media:
     media = Media(kind, "file", _label(Path(text).name or text))
+    if not text.strip():
+        return _bad(media, f"nothing was given; {WANTED[kind]}")
     try:
         path = Path(text).expanduser().absolute()
         media = replace(media, path=path)
