@@ -40,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "media": {"geometry", "content", "pixels"},
     "mend": {"geometry", "media", "content", "pixels", "boxes"},
     "repair": {"boxes", "facts", "content", "geometry", "media", "mend", "pixels", "problems", "request"},
-    "video": {"geometry"},
+    "video": {"geometry", "pixels"},
     "video_edit": {"geometry", "video", "boxes"},
     "measures": {"pixels", "tables", "video"},
     "sheets": {"video"},

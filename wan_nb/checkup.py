@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import platform
 import re
 import shutil
 import sqlite3
@@ -100,17 +101,13 @@ def doctor(folder: str | Path = "wan_runs", *, region: str | None = None, live: 
         True
     """
     key, found = _key(region)
-    around = (_python(), _packages(), *_kernel(), *_front_end(), *_patching(), found)
+    python = Check("Python", "ok", f"{platform.python_version()} in {sys.prefix}")
+    around = (python, _packages(), *_kernel(), *_front_end(), *_patching(), found)
     service = _service(region, key) if live else ()
     return Checkup((*around, *service, *_storage(Path(folder)), _simulator()))
 
 
 # --- versions ---------------------------------------------------------------------------------------------------------
-
-
-def _python() -> Check:
-    version = ".".join(map(str, sys.version_info[:3]))
-    return Check("Python", "ok", f"{version} in {sys.prefix}")
 
 
 def _version(package: str) -> str:

@@ -58,13 +58,13 @@ class Measures:
     brightness that jumps up and down by 10 % at every frame gives about 5, one cut in five seconds a sixtieth of its
     jump. It cannot see a part of the picture that flickers while another balances it."""
 
-    def cells(self) -> tuple[str, ...]:
-        """Return the four numbers as text; what was not asked is empty."""
+    def _cells(self) -> tuple[str, ...]:
+        """Say the four numbers; what was not asked is empty."""
         likes = ("" if value is None else f"{value:.2f}" for value in (self.first_likeness, self.last_likeness))
         return (*likes, f"{self.motion:.1f}", f"{self.flicker:.2f}")
 
     def __str__(self) -> str:
-        first, last, motion, flicker = self.cells()
+        first, last, motion, flicker = self._cells()
         likes = [f"{name} frame {value} alike" for name, value in (("first", first), ("last", last)) if value]
         return ", ".join([*likes, f"motion {motion} %/s", f"flicker {flicker} %"])
 
@@ -85,17 +85,17 @@ class MeasureTable(tuple[Measured, ...]):
 
     __slots__ = ()
 
-    def _cells(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         head = ("variant", "seed", "first frame alike", "last frame alike", "motion, %/s", "flicker, %")
-        lines = [(each.label, str(each.seed), *each.measures.cells()) for each in self]
+        lines = [(each.label, str(each.seed), *each.measures._cells()) for each in self]
         asked = [n for n in range(len(head)) if not lines or any(line[n] for line in lines)]
         return tuple(head[n] for n in asked), [tuple(line[n] for n in asked) for line in lines]
 
     def __repr__(self) -> str:
-        return tables.as_text(*self._cells())
+        return tables.as_text(*self._table())
 
     def _repr_html_(self) -> str:
-        return tables.as_html(*self._cells(), below="Measured from the frames, not judged: see wan.Measures.")
+        return tables.as_html(*self._table(), below="Measured from the frames, not judged: see wan.Measures.")
 
 
 def measure(video: str | os.PathLike[str] | Any, first: Image | None = None, last: Image | None = None) -> Measures:

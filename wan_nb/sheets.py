@@ -132,12 +132,11 @@ def _place(shot: Shot, side: int) -> Image.Image:
 def _frames(path: Path, side: int) -> Image.Image:
     """Return four frames, two by two; those of a tall video side by side."""
     info = video.probe(path)
-    taken = video.frames(path, min(4, info.frames))
-    columns = min(len(taken), 2 if info.size.height < 1.4 * info.size.width else 4)
+    count = min(4, info.frames)
+    columns = min(count, 2 if info.size.height < 1.4 * info.size.width else 4)
     width = (side - 2 * (columns - 1)) // columns
     height = max(1, round(width * info.size.height / info.size.width))
-    small = [picture.resize((width, height), Image.Resampling.LANCZOS) for picture in taken]
-    return video.in_rows(small, columns, 2)
+    return video.in_rows(video.small_frames(info, count, (width, height)), columns, 2)
 
 
 # --- letters ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ module knows nothing of runs or requests.
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from wan_nb import pixels
 from wan_nb.errors import VideoError
 from wan_nb.geometry import Size
 
@@ -317,6 +317,12 @@ def in_rows(pictures: Sequence[Image.Image], columns: int, gap: int) -> Image.Im
     return below([beside(pictures[k : k + columns], gap) for k in range(0, len(pictures), columns)], gap)
 
 
+def small_frames(info: VideoInfo, count: int, size: tuple[int, int]) -> list[Image.Image]:
+    """Return evenly spaced frames, as many as there are up to `count`, scaled to a size."""
+    taken = frames(info.path, min(count, info.frames))
+    return [picture.resize(size, Image.Resampling.LANCZOS) for picture in taken]
+
+
 def strip(path: str | os.PathLike[str], count: int = 6, height: int = 120) -> Image.Image:
     """Return evenly spaced frames side by side, first to last.
 
@@ -327,9 +333,7 @@ def strip(path: str | os.PathLike[str], count: int = 6, height: int = 120) -> Im
     """
     info = probe(path)
     width = max(1, round(height * info.size.width / info.size.height))
-    taken = frames(path, min(count, info.frames))
-    small = [picture.resize((width, height), Image.Resampling.LANCZOS) for picture in taken]
-    return beside(small, max(2, height // 40))
+    return beside(small_frames(info, count, (width, height)), max(2, height // 40))
 
 
 def contact_sheet(path: str | os.PathLike[str], columns: int = 4, rows: int = 2, width: int = 320) -> Image.Image:
@@ -342,12 +346,11 @@ def contact_sheet(path: str | os.PathLike[str], columns: int = 4, rows: int = 2,
         width: Width of one frame on the sheet, in pixels.
     """
     info = probe(path)
-    count, height = min(columns * rows, info.frames), max(1, round(width * info.size.height / info.size.width))
+    height = max(1, round(width * info.size.height / info.size.width))
+    small = small_frames(info, columns * rows, (width, height))
     font = ImageFont.load_default(size=max(9.0, width / 22))
-    small = []
-    for number, picture in zip(_spread(info.frames, count), frames(path, count), strict=True):
-        small.append(picture.resize((width, height), Image.Resampling.LANCZOS))
-        pen, text = ImageDraw.Draw(small[-1], "RGBA"), f"{number / info.fps:.2f} s"
+    for number, picture in zip(_spread(info.frames, len(small)), small, strict=True):
+        pen, text = ImageDraw.Draw(picture, "RGBA"), f"{number / info.fps:.2f} s"
         _, _, right, bottom = font.getbbox(text)
         pen.rectangle((0, height - bottom - 5, right + 8, height - 1), fill=(0, 0, 0, 130))
         pen.text((4, height - bottom - 3), text, fill="white", font=font)
@@ -358,9 +361,7 @@ def poster(path: str | os.PathLike[str], width: int = 480) -> bytes:
     """Return the first frame as a JPEG, not wider than `width` pixels."""
     picture = frame(path, 0)
     picture.thumbnail((width, picture.height), Image.Resampling.LANCZOS, reducing_gap=None)
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=82, optimize=True)
-    return out.getvalue()
+    return pixels.jpeg(picture, quality=82)
 
 
 # --- sound --------------------------------------------------------------------------------------------------------
