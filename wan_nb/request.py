@@ -40,7 +40,6 @@ _INPUT_NAMES: Mapping[Family, Mapping[str, str]] = {
 _INPUT_TEXTS = ("prompt", "negative_prompt", "template")
 _SIGNED = ("signature", "expires", "token", "credential", "x-amz-", "x-oss-", "security")
 
-
 _MEANT = {
     "image": "first_frame",
     "img": "first_frame",
@@ -155,8 +154,7 @@ class VideoRequest(Hinted):
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.extra is None:
-            object.__setattr__(self, "extra", {})
+        object.__setattr__(self, "extra", dict(self.extra or {}))
         for name, kind in MEDIA_FIELDS.items():
             source = getattr(self, name)
             if source is not None:
@@ -178,6 +176,11 @@ class VideoRequest(Hinted):
         if found is None and self.family is None:
             raise ConfigError(f"model {self.model!r} is not in the catalogue; {catalog.suggest(self.model)}")
         return found or catalog.unlisted(self.model, self.family or "i2v")
+
+    @property
+    def _given(self) -> dict[str, Any]:
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in values.items() if value is not None and value != {}}
 
     @property
     def media(self) -> dict[str, Media]:
@@ -246,12 +249,8 @@ class VideoRequest(Hinted):
             'duration'
         """
         found = self.problems(place)
-        held = [
-            problem
-            for problem in found
-            if problem.severity == "refused"
-            or (problem.severity == "wasteful" and problem.field not in allow and "all" not in allow)
-        ]
+        wasteful = {each for each in found if each.severity == "wasteful" and not {each.field, "all"} & {*allow}}
+        held = [each for each in found if each.severity == "refused" or each in wasteful]
         if held:
             first = held[0]
             more = f" (and {len(held) - 1} more: request.problems())" if len(held) > 1 else ""
@@ -315,15 +314,11 @@ class VideoRequest(Hinted):
 
     def to_record(self) -> dict[str, Any]:
         """Return the given fields for the journal; media as references to their bytes."""
-        record: dict[str, Any] = {"model": self.model}
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if each.name in MEDIA_FIELDS:
-                if value is not None:
-                    record[each.name] = {"reference": _reference(value), "name": value.name, "kind": value.kind}
-            elif value is not None and value != {}:
-                record[each.name] = dict(value) if each.name == "extra" else value
-        return record
+        media = {
+            name: {"reference": _reference(medium), "name": medium.name, "kind": medium.kind}
+            for name, medium in self.media.items()
+        }
+        return self._given | media
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], find: Callable[[str, str], Any]) -> VideoRequest:
@@ -363,14 +358,13 @@ class VideoRequest(Hinted):
     def to_python(self) -> str:
         """Return the Python that makes this request again; a picture that is in no file is named, and left out."""
         lines = []
-        for each in fields(self):
-            value = getattr(self, each.name)
+        for name, value in self._given.items():
             if isinstance(value, Media) and not (value.path or value.url):
                 what = f"{value.name}, {value.format} {value.size or ''}".strip()
-                lines.append(f"    {each.name}=None,  # {what}: from memory; save it and put its path here")
-            elif value is not None and value != {}:
+                lines.append(f"    {name}=None,  # {what}: from memory; save it and put its path here")
+            else:
                 shown = str(value.path or value.url) if isinstance(value, Media) else value
-                lines.append(f"    {each.name}={shown!r},")
+                lines.append(f"    {name}={shown!r},")
         return "\n".join(("wan.VideoRequest(", *lines, ")"))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
@@ -380,12 +374,9 @@ class VideoRequest(Hinted):
 
     def __repr__(self) -> str:
         parts = []
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if value is None or value == {}:
-                continue
+        for name, value in self._given.items():
             text = value.name if isinstance(value, Media) else repr(value)
-            parts.append(f"{each.name}={text if len(text) <= 60 else text[:57] + '…'}")
+            parts.append(f"{name}={text if len(text) <= 60 else text[:57] + '…'}")
         return f"VideoRequest({', '.join(parts)})"
 
 
