@@ -73,7 +73,7 @@ ALLOWED: dict[str, set[str]] = {
     "send": {"client", "ledger", "record", "request", "schedule"},
     "follow": {"client", "engine", "record", "schedule", "send", "task", "tasks", "video"},
     "onlookers": set(),
-    "telling": {"advice", "record"},
+    "telling": {"advice", "record", "task"},
     "result": {"geometry", "pixels", "pricing", "video", "video_edit", "widgets"},
     "run": {"engine", "onlookers", "record", "request", "result", "schedule", "telling", "widgets"},
     "desk": {

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,28 +28,19 @@ COLUMNS = (
 def row(state: RunState) -> dict[str, Any]:
     """Return one run as plain values, a column each."""
     cost, file = state.cost, state.file
-    return {
-        "run_id": state.run_id,
+    told = {
         "created": state.created.isoformat(timespec="seconds"),
-        "model": state.model,
-        "tier": state.tier,
-        "seconds": state.seconds,
         "phase": state.phase.value,
-        "task_id": state.task_id,
-        "take": state.take,
         "seed": state.request.get("seed"),
         "prompt": state.request.get("prompt"),
         "size": str(file.size) if file else "",
         "took_s": None if state.took_s is None else round(state.took_s, 1),
-        "cost": None if cost is None else float(cost.amount),
-        "currency": "" if cost is None else cost.currency,
+        "cost": float(cost.amount) if cost else None,
+        "currency": cost.currency if cost else "",
         "file": file.path if file else "",
-        "code": state.code,
-        "message": state.message,
-        "note": state.note,
         "tags": " ".join(state.tags),
-        "starred": state.starred,
     }
+    return {name: told[name] if name in told else getattr(state, name) for name in COLUMNS}
 
 
 class Runs(list["Run"]):
@@ -60,9 +50,6 @@ class Runs(list["Run"]):
         >>> Runs().where(starred=True)
         no runs yet
     """
-
-    def __init__(self, runs: Iterable[Run] = ()) -> None:
-        super().__init__(runs)
 
     def where(self, test: Callable[[RunState], bool] | None = None, **equal: Any) -> Runs:
         """Keep the runs whose state passes a test, or whose columns have these values.
@@ -127,61 +114,44 @@ class Runs(list["Run"]):
 
 
 @dataclass(frozen=True, slots=True)
-class SpendLine:
-    """What one model cost on one day."""
-
-    day: str
-    """Local date, ISO."""
-    model: str
-    """Model id."""
-    runs: int
-    """Runs that count: not those that were refused, failed or called back."""
-    seconds: float
-    """Seconds billed, or asked for while that is open."""
-    cost: Money | None
-    """By list price; None where no price is published."""
-    unknown: int
-    """Runs among them without a published price."""
-
-
-@dataclass(frozen=True, slots=True)
 class Spend:
     """What runs cost, by day and model; estimates by list price."""
 
-    lines: tuple[SpendLine, ...]
-    """Newest day first."""
+    states: tuple[RunState, ...]
+    """Runs that count: not those that were refused, failed or called back."""
     is_simulated: bool = False
     """Whether nothing was paid at all."""
 
     @classmethod
     def of(cls, states: Iterable[RunState], *, is_simulated: bool = False) -> Spend:
         """Sum up runs."""
-        groups: dict[tuple[str, str], list[RunState]] = {}
-        for state in states:
-            if not state.phase.is_free:
-                groups.setdefault((state.created.date().isoformat(), state.model), []).append(state)
-        lines = [_line(day, model, members) for (day, model), members in groups.items()]
-        return cls(tuple(sorted(lines, key=lambda line: (line.day, line.model), reverse=True)), is_simulated)
+        return cls(tuple(state for state in states if not state.phase.is_free), is_simulated)
 
     @property
     def totals(self) -> Mapping[str, Money]:
         """Sum in each currency."""
         sums: dict[str, Money] = {}
-        for line in self.lines:
-            if line.cost:
-                zero = Money(Decimal(0), line.cost.currency)
-                sums[line.cost.currency] = sums.get(line.cost.currency, zero) + line.cost
+        for cost in (state.cost for state in self.states):
+            if cost:
+                sums[cost.currency] = sums[cost.currency] + cost if cost.currency in sums else cost
         return sums
+
+    def _line(self, day: str, model: str) -> str:
+        seconds = sum(state.seconds if state.billed_s is None else state.billed_s for state in self.states)
+        cost = " and ".join(str(money) for money in self.totals.values()) or "price unknown"
+        unknown = [state.cost for state in self.states].count(None) if self.totals else 0
+        beside = f", and {unknown} without a published price" if unknown else ""
+        return f"{day}  {model}: {len(self.states)} runs, {seconds:g} s, {cost}{beside}"
 
     def __str__(self) -> str:
         if self.is_simulated:
-            return f"nothing: {sum(line.runs for line in self.lines)} simulated runs are free"
-        if not self.lines:
+            return f"nothing: {len(self.states)} simulated runs are free"
+        if not self.states:
             return "nothing yet"
-        text = [
-            f"{line.day}  {line.model}: {line.runs} runs, {line.seconds:g} s, {line.cost or 'price unknown'}"
-            for line in self.lines
-        ]
+        groups: dict[tuple[str, str], list[RunState]] = {}
+        for state in self.states:
+            groups.setdefault((state.created.date().isoformat(), state.model), []).append(state)
+        text = [Spend(tuple(members))._line(*group) for group, members in sorted(groups.items(), reverse=True)]
         total = " and ".join(str(money) for money in self.totals.values()) or "unknown"
         quota = " and ".join(f"{seconds} s" for seconds in sorted(set(FREE_QUOTA.values())))
         text.append(f"together about {total} by list price; a free quota ({quota} a model for new accounts) is not")
@@ -189,9 +159,3 @@ class Spend:
         return "\n".join(text)
 
     __repr__ = __str__
-
-
-def _line(day: str, model: str, states: list[RunState]) -> SpendLine:
-    priced = [state.cost for state in states if state.cost is not None]
-    seconds = sum(state.billed_s if state.billed_s is not None else state.seconds for state in states)
-    return SpendLine(day, model, len(states), seconds, Money.total(priced), len(states) - len(priced))

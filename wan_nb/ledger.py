@@ -296,14 +296,14 @@ class Ledger(Journal):
                 total = total + cost
         return total
 
-    def took(self, endpoint: str, model: str, tier: str, seconds: int, limit: int = 50) -> list[float]:
+    def took(self, endpoint: str, model: str, tier: str, seconds: int) -> list[float]:
         """Return how many service seconds the last runs of a kind took, newest first."""
         took = field_of("took_s")
         rows = self.rows(
             # CROSS JOIN keeps this order: the newest runs of the kind by their index, until there are enough
             f"SELECT {took} FROM runs CROSS JOIN records USING (run_id) WHERE endpoint=? AND model=? AND tier=?"
-            f" AND seconds=? AND kind='observed' AND {took} IS NOT NULL ORDER BY created_at DESC LIMIT ?",
-            endpoint, model, tier, seconds, limit,
+            f" AND seconds=? AND kind='observed' AND {took} IS NOT NULL ORDER BY created_at DESC LIMIT 50",
+            endpoint, model, tier, seconds,
         )  # fmt: skip
         return [float(row[0]) for row in rows]
 

@@ -16,7 +16,7 @@ from wan_nb.geometry import Drift, Size, drift
 from wan_nb.ledger import Ledger, Plan
 from wan_nb.pricing import Estimate, Money, estimate
 from wan_nb.problems import Problem
-from wan_nb.record import RunPhase, RunState
+from wan_nb.record import Record, RunPhase, RunState
 from wan_nb.request import VideoRequest
 from wan_nb.schedule import PUBLISHED, Usual
 
@@ -212,8 +212,8 @@ class Planner:
             data=data,
         )
 
-    def plan_unknown(self, task_id: str, model: str) -> Plan:
-        """Return the plan of a task whose request nobody here knows."""
+    def plan_adopted(self, task_id: str, model: str, adopted: Record) -> Plan:
+        """Return the plan of a task that was made elsewhere: nobody here knows its request."""
         return Plan(
             run_id=secrets.token_hex(4),
             fingerprint=f"task:{task_id}",
@@ -224,6 +224,7 @@ class Planner:
             seconds=0,
             created_at=self.clock.now(),
             request={"model": model} if model else {},
+            adopted=adopted,
         )
 
     def write_down(self, plans: Sequence[Plan]) -> list[tuple[RunState, bool]]:

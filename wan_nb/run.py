@@ -21,7 +21,7 @@ from wan_nb.record import Record, RunPhase, RunState
 from wan_nb.request import VideoRequest
 from wan_nb.result import Video
 from wan_nb.schedule import Usual
-from wan_nb.telling import TerminalLine, describe, why_no_video
+from wan_nb.telling import describe, tell_terminal, why_no_video
 
 if TYPE_CHECKING:
     from wan_nb.session import Session
@@ -166,11 +166,11 @@ class Run(Hinted):
         self.session._check_open()
         self._publish(self.session.ledger.append(self.id, Record(kind, self.session.clock.now(), data)))
 
-    def _is_over(self) -> bool:
-        state = self._state
-        if state.phase.is_terminal or state.unwatched or self.session.is_closed:
-            return True
-        return self.session.is_sent_by_nobody(state)
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes of it by itself: it ended, or nobody asks about it or is about to send it."""
+        ended = self._state.phase.is_terminal or bool(self._state.unwatched)
+        return ended or self.session.is_closed or self.session.is_sent_by_nobody(self._state)
 
     def wait(self, timeout_s: float | None = None) -> Video:
         """Block until the video is saved, and return it.
@@ -191,18 +191,17 @@ class Run(Hinted):
                 "run.wait() was called on the engine's own thread (in an observer?); it would wait for ever."
             )
         limit = None if timeout_s is None else self.session.clock.now() + timeout_s
-        line = TerminalLine()
         try:
             with self._changed:
-                while not self._is_over():
-                    line.show(f"{self.id}: {describe(self._state)}, {self.elapsed_s:.0f} s")
+                while not self.is_over:
+                    tell_terminal(f"{self.id}: {describe(self._state)}, {self.elapsed_s:.0f} s")
                     if limit is not None and self.session.clock.now() >= limit:
                         raise self._still_running(f"after {timeout_s:g} s")
                     self._changed.wait(TICK_S)
         except KeyboardInterrupt:
             raise self._still_running("you stopped waiting") from None
         finally:
-            line.clear()
+            tell_terminal("")
         return self._result()
 
     def __await__(self) -> Generator[Any, None, Video]:
@@ -213,7 +212,7 @@ class Run(Hinted):
         over: asyncio.Future[None] = loop.create_future()
 
         def tell(_: object = None) -> None:
-            if self._is_over():
+            if self.is_over:
                 loop.call_soon_threadsafe(lambda: None if over.done() else over.set_result(None))
 
         end = self.observe(tell)
@@ -393,14 +392,13 @@ async def gather(runs: Iterable[Run]) -> list[Video | RunError]:
         except RunError as error:
             return error
 
-    runs = list(runs)
-    if len(runs) < 2 or "IPython" not in sys.modules:
-        return list(await asyncio.gather(*(settled(run) for run in runs)))
-    from wan_nb.widgets import board
+    runs, settle = list(runs), None
+    if len(runs) > 1 and "IPython" in sys.modules:
+        from wan_nb.widgets import board
 
-    settle = board.show(runs)
+        settle = board.show(runs)
     try:
-        return list(await asyncio.gather(*(settled(run) for run in runs)))
+        return list(await asyncio.gather(*map(settled, runs)))
     finally:
         if settle:
             settle()

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import CancelledError, Future
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -211,33 +211,25 @@ class Session(Desk):
         if run.state.unwatched and self.follower.client_for(run.state):
             run._record("watched")
 
-    def adopt(self, task_id: str, *, model: str = "", request: VideoRequest | None = None) -> Run:
+    def adopt(self, task_id: str, *, model: str = "") -> Run:
         """Make a run of a task that was submitted elsewhere (by the vendor's SDK, curl …) and fetch its video.
 
         Args:
             task_id: The service's id, at most 24 hours old.
             model: Model id, for the file's name and the statistics; the service does not tell it.
-            request: What it was asked for, if you have it.
 
         Raises:
             NotFoundError: If the service knows no such task.
         """
         self._check_open()
-        owner = self.ledger.owner_of(task_id)
-        if owner:
+        if owner := self.ledger.owner_of(task_id):
             return self.run(owner)
-        if request is not None:
-            takes = self.ledger.takes(request.fingerprint, self.endpoint.identity)
-            plan = self.planner.plan(request, takes + 1, ("price",))
-        else:
-            plan = self.planner.plan_unknown(task_id, model)
 
         def write(adopted: Record) -> RunState:
-            state, _ = self.ledger.plan(replace(plan, adopted=adopted))
-            return self._handle(state, existed=False, request=request).state
+            state, _ = self.ledger.plan(self.planner.plan_adopted(task_id, model, adopted))
+            return self._handle(state).state
 
-        state = self.engine.run(self.follower.adopt(self.follower.client, task_id, write))
-        return self._runs[state.run_id]
+        return self._handle(self.engine.run(self.follower.adopt(self.follower.client, task_id, write)))
 
     def tasks(self, **filters: str | int) -> Tasks:
         """List the account's tasks of the last 24 hours, also those that were not made here.

@@ -43,9 +43,6 @@ class StudyRow:
 class Studies(list[StudyRow]):
     """Declared studies, newest first; shown as a table. ``session.study(id or name)`` brings one back."""
 
-    def __init__(self, rows: Iterable[StudyRow] = ()) -> None:
-        super().__init__(rows)
-
     def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         return ("id", "declared", "name", "model", "compares", "votes"), [
             (

@@ -8,19 +8,20 @@ from datetime import UTC, datetime
 from wan_nb.advice import explain
 from wan_nb.errors import AmbiguousError, ExpiredError, RunError, TaskFailedError
 from wan_nb.record import RunPhase, RunState
+from wan_nb.task import TaskStatus
 
+TERMINAL_WIDTH = 79
+"""Letters of a terminal's line that are used: in the narrowest, none goes over into the next."""
 _WORDS = {
     RunPhase.PLANNED: "waiting to be sent",
     RunPhase.SENDING: "being sent",
     RunPhase.AMBIGUOUS: "ambiguous: sent, and the answer lost",
-    RunPhase.REJECTED: "rejected",
     RunPhase.SUCCEEDED: "finished, being fetched",
-    RunPhase.SAVED: "saved",
-    RunPhase.FAILED: "failed",
-    RunPhase.CANCELED: "canceled",
-    RunPhase.EXPIRED: "expired",
-    RunPhase.LOST: "lost",
+    TaskStatus.PENDING: "queued",
+    TaskStatus.RUNNING: "running",
+    TaskStatus.UNKNOWN: "not known to the service (UNKNOWN)",
 }
+"""Where the phase, or the status of what was submitted, says less."""
 
 
 def describe(state: RunState) -> str:
@@ -30,13 +31,8 @@ def describe(state: RunState) -> str:
         >>> describe(RunState("r1", "v1:0", "simulator", 1, "wan2.7-i2v", "720P", 5, 0.0))
         'waiting to be sent'
     """
-    if state.phase is RunPhase.SUBMITTED:
-        status = state.task_status.value if state.task_status else "PENDING"
-        text = {"PENDING": "queued", "RUNNING": "running", "UNKNOWN": "not known to the service (UNKNOWN)"}.get(
-            status, status
-        )
-    else:
-        text = _WORDS[state.phase]
+    where = state.task_status or TaskStatus.PENDING if state.phase is RunPhase.SUBMITTED else state.phase
+    text = _WORDS.get(where, where.value)
     if state.code:
         text += f" ({state.code})"
     if state.deadline and (state.unwatched or state.phase is RunPhase.SUCCEEDED):
@@ -80,22 +76,8 @@ def why_no_video(state: RunState, *, is_closed: bool) -> RunError:
     return RunError(f"{run} has no video: {reason}. session.resume() takes it up again.")
 
 
-class TerminalLine:
-    """One line that tells how it goes, in a terminal and nowhere else."""
-
-    def __init__(self) -> None:
-        self._shown = ""
-        self._is_on = sys.stderr.isatty() and "ipykernel" not in sys.modules
-
-    def show(self, text: str) -> None:
-        """Put a text in the place of the last one."""
-        if self._is_on and text != self._shown:
-            sys.stderr.write(f"\r{text.ljust(len(self._shown))}")
-            sys.stderr.flush()
-            self._shown = text
-
-    def clear(self) -> None:
-        """Take the line away."""
-        if self._shown:
-            sys.stderr.write(f"\r{' ' * len(self._shown)}\r")
-            sys.stderr.flush()
+def tell_terminal(text: str) -> None:
+    """Put a text in the place of the last one, in a terminal and nowhere else; an empty one takes it away."""
+    if sys.stderr.isatty() and "ipykernel" not in sys.modules:
+        sys.stderr.write(f"\r{text:<{TERMINAL_WIDTH}.{TERMINAL_WIDTH}}" + ("" if text else "\r"))
+        sys.stderr.flush()

@@ -294,10 +294,7 @@ def show(runs: Sequence[Run]) -> Callable[[], None] | None:
 
 def is_going(runs: Iterable[Run]) -> bool:
     """Whether something is still to come of any of these runs."""
-    return any(
-        not (run.state.phase.is_terminal or run.state.unwatched or run.session.is_sent_by_nobody(run.state))
-        for run in runs
-    )
+    return any(not run.is_over for run in runs)
 
 
 def table_html(runs: Sequence[Run], *, has_posters: bool = True) -> str:
