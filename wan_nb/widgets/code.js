@@ -2,18 +2,11 @@
 
 function render({ model, el }) {
   el.classList.add("wan", "wan-code");
-  const folds = model.get("titles").map((title, number) => {
-    const fold = document.createElement("details");
-    const head = document.createElement("summary");
-    const text = document.createElement("pre");
-    const copy = document.createElement("button");
-    head.textContent = title;
-    copy.textContent = "Copy";
-    copy.setAttribute("aria-label", `Copy ${title}`);
-    text.tabIndex = 0;
-    text.setAttribute("aria-label", title);
-    fold.append(head, copy, text);
-    el.append(fold);
+  const texts = model.get("titles").map((title, number) => {
+    const fold = node(el, "details");
+    node(fold, "summary", "", title);
+    const copy = node(fold, "button", "", "Copy", { "aria-label": `Copy ${title}` });
+    const text = node(fold, "pre", "", "", { tabindex: 0, "aria-label": title });
     fold.addEventListener("toggle", () => model.send({ open: fold.open, number }));
     copy.addEventListener("click", async () => {
       try {
@@ -27,7 +20,7 @@ function render({ model, el }) {
     });
     return text;
   });
-  const hear = (message) => (folds[message.number].textContent = message.text);
+  const hear = (message) => (texts[message.number].textContent = message.text);
   model.on("msg:custom", hear);
   return () => model.off("msg:custom", hear);
 }

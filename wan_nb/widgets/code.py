@@ -9,7 +9,7 @@ import anywidget
 import traitlets
 
 from wan_nb.request import VideoRequest
-from wan_nb.widgets.parts import HERE, STYLE, guarded
+from wan_nb.widgets.parts import STYLE, guarded, script
 
 TITLES = ("as Python", "as curl")
 
@@ -22,7 +22,7 @@ class CodeView(anywidget.AnyWidget):
         fault: Called with an exception.
     """
 
-    _esm = (HERE / "code.js").read_text(encoding="utf-8")
+    _esm = script("code.js")
     _css = STYLE
     titles = traitlets.List(list(TITLES)).tag(sync=True)
 

@@ -2,30 +2,27 @@
 // and which line of text belongs to which field. It looks again whenever the form changes.
 
 let count = 0;
-const set = (node, name, value) => node.getAttribute(name) === value || node.setAttribute(name, value);
+
+function set(node, attributes) {
+  for (const [name, value] of Object.entries(attributes)) if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
+}
 
 function name(form) {
-  for (const group of form.querySelectorAll(".widget-toggle-buttons")) {
-    set(group, "role", "group");
-    set(group, "aria-label", group.querySelector(".widget-label")?.textContent ?? "");
-    for (const button of group.querySelectorAll("button")) set(button, "aria-pressed", String(button.matches(".mod-active")));
-  }
-  for (const fold of form.querySelectorAll(".wan-fold")) set(fold, "aria-expanded", String(fold.matches(".mod-active")));
-  for (const handle of form.querySelectorAll(".noUi-handle")) {
+  const each = (selector, act) => form.querySelectorAll(selector).forEach(act);
+  const text = (node, selector) => node.querySelector(selector)?.textContent ?? "";
+  each(".widget-toggle-buttons", (group) => set(group, { role: "group", "aria-label": text(group, ".widget-label") }));
+  each(".widget-toggle-buttons button", (button) => set(button, { "aria-pressed": button.matches(".mod-active") }));
+  each(".wan-fold", (fold) => set(fold, { "aria-expanded": fold.matches(".mod-active") }));
+  each(".noUi-handle", (handle) => {
     const slider = handle.closest(".widget-slider, .jupyter-widgets");
-    set(handle, "aria-label", slider.querySelector(".widget-label")?.textContent ?? "");
-    set(handle, "aria-valuetext", slider.querySelector(".widget-readout")?.textContent ?? "");
-  }
-  for (const field of form.querySelectorAll(".wan-slot, .wan-field")) {
-    const said = field.querySelector(":scope > .wan-said");
-    if (!said) continue;
+    set(handle, { "aria-label": text(slider, ".widget-label"), "aria-valuetext": text(slider, ".widget-readout") });
+  });
+  each(".wan-said", (said) => {
     said.id ||= `wan-said-${++count}`;
-    set(said, "aria-live", "polite");
-    for (const control of field.querySelectorAll("input:not([type=file]), textarea, select")) {
-      set(control, "aria-describedby", said.id);
-      set(control, "aria-invalid", String(!!said.querySelector(".refused")));
-    }
-  }
+    set(said, { "aria-live": "polite" });
+    const told = { "aria-describedby": said.id, "aria-invalid": !!said.querySelector(".refused") };
+    for (const control of said.parentElement.querySelectorAll("input:not([type=file]), textarea, select")) set(control, told);
+  });
 }
 
 function render({ el }) {

@@ -1,29 +1,17 @@
 // How one run goes. The kernel sends a row only when something changes; age and countdown are counted here, so nothing ticks there.
 
+// a screen reader says each new word, when it has said the last; the result takes its height from the start, so that nothing below moves
+const MARKUP = `
+  <div class="row"><span class="dot"></span><span class="word" role="status" aria-live="polite"></span><span class="age"></span><span class="cancel"></span></div>
+  <div class="track" aria-hidden="true"><div class="band"></div><div class="needle"></div></div>
+  <div class="usual"></div><div class="what"></div><div class="said"></div><div class="diff"></div>
+  <div class="result">
+    <div class="fault" role="alert"></div><div class="advice"></div><div class="presses"></div><dl class="facts"></dl><div class="life"></div>
+  </div>`;
+
 function render({ model, el }) {
   el.classList.add("wan", "wan-status");
-  const row = node(el, "div", "row");
-  node(row, "span", "dot");
-  const word = node(row, "span", "word");
-  word.setAttribute("role", "status"); // a screen reader says each new word, when it has said the last
-  word.setAttribute("aria-live", "polite");
-  const age = node(row, "span", "age");
-  const cancel = node(row, "span", "cancel");
-  const track = node(el, "div", "track");
-  track.setAttribute("aria-hidden", "true");
-  const band = node(track, "div", "band");
-  const needle = node(track, "div", "needle");
-  const usual = node(el, "div", "usual");
-  const what = node(el, "div", "what");
-  const said = node(el, "div", "said");
-  const diff = node(el, "div", "diff");
-  const result = node(el, "div", "result"); // takes its height from the start, so that nothing below moves
-  const fault = node(result, "div", "fault");
-  fault.setAttribute("role", "alert");
-  const advice = node(result, "div", "advice");
-  const presses = node(result, "div", "presses");
-  const facts = node(result, "dl");
-  const life = node(result, "div", "life");
+  const at = parts(el, MARKUP);
   let skew = 0; // browser's clock minus kernel's, in seconds
   let shown = ""; // the diff that is on the page: a fold that the reader opened stays open
   let offered = "";
@@ -32,40 +20,30 @@ function render({ model, el }) {
     if (el.classList.contains("is-gone")) return;
     const r = model.get("row");
     const now = Date.now() / 1000 - skew;
-    let elapsed = r.took_s;
-    if (elapsed === null && r.since !== null) elapsed = Math.max(0, (now - r.since) * r.speed);
-    age.textContent = r.bytes || (elapsed === null || r.since === null ? "" : span(elapsed));
-    const end = Math.max(r.p90_s * 1.4, (elapsed || 0) * 1.08, 1); // the track grows with a late run: it has no end to reach
-    band.style.left = `${(100 * r.median_s) / end}%`;
-    band.style.width = `${(100 * (r.p90_s - r.median_s)) / end}%`;
-    needle.style.left = `${(100 * (elapsed || 0)) / end}%`;
-    needle.style.display = elapsed === null || r.since === null ? "none" : "";
+    const elapsed = r.since === null ? null : r.took_s ?? Math.max(0, (now - r.since) * r.speed);
+    at.age.textContent = r.bytes || (elapsed === null ? "" : span(elapsed));
+    const end = Math.max(r.p90_s * 1.4, elapsed * 1.08, 1); // the track grows with a late run: it has no end to reach
+    at.band.style.left = `${(100 * r.median_s) / end}%`;
+    at.band.style.width = `${(100 * (r.p90_s - r.median_s)) / end}%`;
+    at.needle.style.left = `${(100 * elapsed) / end}%`;
+    at.needle.style.display = elapsed === null ? "none" : "";
     const left = r.until - now;
-    life.textContent = r.life && left > 0 ? r.life.replace("{}", span(left)) : "";
-    life.classList.toggle("pressing", r.phase !== "saved");
-  }
-
-  function button(where, each) {
-    const made = node(where, "button", "", each.text);
-    made.title = each.note;
-    made.addEventListener("click", () => {
-      for (const other of el.querySelectorAll("button")) other.disabled = true; // each press counts once
-      model.send({ press: each.do, what: each.what });
-    });
+    at.life.textContent = left > 0 ? r.life.replace("{}", span(left)) : "";
+    at.life.classList.toggle("pressing", r.phase !== "saved");
   }
 
   function offer(list) {
     if (JSON.stringify(list) === offered && !el.querySelector("button:disabled")) return;
     offered = JSON.stringify(list);
-    cancel.replaceChildren();
-    presses.replaceChildren();
+    at.cancel.replaceChildren();
+    at.presses.replaceChildren();
     for (const each of list) {
-      if (each.do === "cancel") button(cancel, each);
-      else {
-        const line = node(presses, "div", "press");
-        button(line, each);
-        node(line, "span", "note", each.note);
-      }
+      const line = each.do === "cancel" ? at.cancel : node(at.presses, "div", "press");
+      node(line, "button", "", each.text, { title: each.note }).addEventListener("click", () => {
+        for (const other of el.querySelectorAll("button")) other.disabled = true; // each press counts once
+        model.send({ press: each.do, what: each.what });
+      });
+      if (each.do !== "cancel") node(line, "span", "note", each.note);
     }
   }
 
@@ -73,20 +51,16 @@ function render({ model, el }) {
     const r = model.get("row");
     el.dataset.tone = r.tone;
     el.dataset.phase = r.phase;
-    if (word.textContent !== r.word) word.textContent = r.word;
-    usual.textContent = r.usual;
-    usual.title = r.source;
-    what.textContent = r.what;
-    said.textContent = r.prompt;
-    said.title = r.prompt;
-    if (shown !== r.diff) diff.innerHTML = shown = r.diff; // made and escaped by the kernel's own code
-    facts.replaceChildren();
+    const texts = { word: r.word, usual: r.usual, what: r.what, said: r.prompt, fault: r.fault, advice: r.advice };
+    for (const [name, text] of Object.entries(texts)) if (at[name].textContent !== text) at[name].textContent = text;
+    at.usual.title = r.source;
+    at.said.title = r.prompt;
+    if (shown !== r.diff) at.diff.innerHTML = shown = r.diff; // made and escaped by the kernel's own code
+    at.facts.replaceChildren();
     for (const [name, text] of r.facts) {
-      node(facts, "dt", "", name);
-      node(facts, "dd", "", text);
+      node(at.facts, "dt", "", name);
+      node(at.facts, "dd", "", text);
     }
-    if (fault.textContent !== r.fault) fault.textContent = r.fault;
-    advice.textContent = r.advice;
     offer(r.presses);
     count();
   }
