@@ -32,7 +32,6 @@ def follow(ends: dict[str, float], *, usual: Usual = PUBLISHED) -> tuple[dict[st
     queries: list[float] = []
     while schedule.watches:
         due = schedule.next_due()
-        assert due is not None
         now.at = max(due, now.at + 1e-6)
         for run_id in schedule.due(now.at):
             looks[run_id] += 1

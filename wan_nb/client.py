@@ -283,14 +283,14 @@ class Client:
         """Fetch a result into `part`, going on where an earlier try stopped; the key is not sent along.
 
         Raises:
-            DownloadError: With the HTTP status and the host, since firewalls block it.
+            DownloadError: With the HTTP status, if any, and the host's name, since firewalls block it.
             LostAnswerError: If the connection broke; call again to go on.
         """
         for _ in range(MAX_REDIRECTS):
             url = await self._download(url, part, progress)
             if not url:
                 return
-        raise DownloadError(f"{_host(url)} sends the download in circles.", host=_host(url))
+        raise _blocked(_host(url), "sends the download in circles.")
 
     async def _download(self, url: str, part: Path, progress: Callable[[int, int], None] | None) -> str:
         """Fetch from one address; returns where it sends us on to, empty when all is here."""
@@ -301,19 +301,16 @@ class Client:
             async with self._files.stream("GET", url, headers=headers) as response:
                 if onward := response.next_request:
                     if response.url.scheme == "https" != onward.url.scheme:
-                        raise DownloadError(f"{host} sends the download off https; it is not followed.", host=host)
+                        raise _blocked(host, "sends the download off https; it is not followed.")
                     return str(onward.url)
                 if response.status_code == 416:
                     await asyncio.to_thread(part.unlink)  # longer than the file itself: begin anew
                     raise LostAnswerError(f"what was kept of the download does not fit {host}'s file; it begins anew.")
                 if not response.is_success:
-                    text = f"{host} answered {response.status_code} to the download."
-                    raise DownloadError(text, status=response.status_code, host=host)
+                    raise _blocked(host, f"answered {response.status_code} to the download.", response.status_code)
                 await self._receive(response, part, have if response.status_code == 206 else 0, progress)
         except _UNSENT as error:
-            raise LostAnswerError(
-                f"{host} could not be reached ({_reason(error)}). Firewalls often block result hosts: allow {host}."
-            ) from error
+            raise LostAnswerError(str(_blocked(host, f"could not be reached ({_reason(error)})."))) from error
         except TimeoutError as error:
             raise LostAnswerError(f"{host} sent less than {_BLOCK >> 10} KiB in {SLOWEST_S:g} s.") from error
         except (httpx.RequestError, httpx.InvalidURL, ValueError) as error:
@@ -346,6 +343,10 @@ def _host(url: str) -> str:
         if parts.scheme in ("http", "https") and parts.hostname:
             return parts.hostname
     raise DownloadError("the service gave no usable address for the video.", status=410)
+
+
+def _blocked(host: str, what: str, status: int = 0) -> DownloadError:
+    return DownloadError(f"{host} {what} Firewalls often block result hosts: allow {host}.", status=status)
 
 
 def _reason(error: Exception) -> str:

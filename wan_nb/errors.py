@@ -117,10 +117,9 @@ class LostAnswerError(WanError, ConnectionError):
 class DownloadError(WanError):
     """A result that could not be fetched whole; `status` is the HTTP status, 0 where there was none."""
 
-    def __init__(self, message: str, *, status: int = 0, host: str = "") -> None:
+    def __init__(self, message: str, *, status: int = 0) -> None:
         super().__init__(message)
         self.status = status
-        self.host = host
 
 
 class ServiceError(WanError):

@@ -127,11 +127,10 @@ class Follower(Sender):
                 await self._tend()
             except Exception:  # a full disk, a locked journal: they pass, and the patrol must not end before
                 _log.exception("the journal could not be tended; trying again")
-            next_due = self.schedule.next_due()
-            until = TEND_S if next_due is None else min(TEND_S, next_due - self.clock.now())
+            wait_s = min(TEND_S, self.schedule.next_due() - self.clock.now())
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), max(until, 0.005))
+                await asyncio.wait_for(self._wake.wait(), max(wait_s, 0.005))
 
     async def _tend(self) -> None:
         """Keep our watches, and see what other kernels did."""
@@ -237,7 +236,7 @@ class Follower(Sender):
             except LostAnswerError as error:
                 reason = str(error)
             except DownloadError as error:
-                reason = f"{error} Firewalls often block result hosts: allow {error.host}."
+                reason = str(error)
                 if error.status in GONE and attempt > 1:
                     break
             except OSError as error:  # a full disk: what is there stays

@@ -71,7 +71,7 @@ class Usual:
         if len(took) < 3:
             return PUBLISHED
         ordered = sorted(took)
-        p90 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.9))]
+        p90 = ordered[int(len(ordered) * 0.9)]
         return cls(statistics.median(ordered), p90, len(took), f"{len(took)} runs here", ordered[0] * 0.95)
 
 
@@ -124,8 +124,7 @@ class Schedule:
 
     def add(self, run_id: str, model: str, since: float, usual: Usual) -> None:
         """Follow a task from now on; a task that is older is looked at soon."""
-        first = max(since + self.clock.real_s(FIRST_LOOK_S), 0.0)
-        self.watches[run_id] = Watch(run_id, model, since, usual, due=first)
+        self.watches[run_id] = Watch(run_id, model, since, usual, due=since + self.clock.real_s(FIRST_LOOK_S))
 
     def drop(self, run_id: str) -> None:
         """Follow a task no longer."""
@@ -158,8 +157,7 @@ class Schedule:
             return
         watch.looks += 1
         watch.failures = watch.failures + 1 if status is None else 0
-        if status is not None:
-            watch.status = status
+        watch.status = status or watch.status
         watch.due = now + max(self.clock.real_s(self._interval(watch, now)), MIN_GAP_S)
 
     def _interval(self, watch: Watch, now: float) -> float:
@@ -182,10 +180,10 @@ class Schedule:
         """How many of the same model were submitted before it."""
         return sum(1 for w in self.watches.values() if w.model == watch.model and w.since < watch.since)
 
-    def next_due(self) -> float | None:
-        """Epoch seconds of the next query; None when nothing is followed."""
-        soonest = min((watch.due for watch in self.watches.values()), default=None)
-        return None if soonest is None else max(soonest, self._last_query + self.clock.real_s(1 / QUERIES_PER_S))
+    def next_due(self) -> float:
+        """Epoch seconds of the next query; infinite when nothing is followed."""
+        soonest = min((watch.due for watch in self.watches.values()), default=math.inf)
+        return max(soonest, self._last_query + self.clock.real_s(1 / QUERIES_PER_S))
 
 
 @dataclass(slots=True)

@@ -77,7 +77,10 @@ class Sender:
     async def claim(self, run_id: str) -> bool:
         """Take the watch over a run; where another kernel has it, see what becomes of it there."""
         is_ours = await asyncio.to_thread(self.ledger.claim, run_id, self.clock.now())
-        (self.others.discard if is_ours else self.others.add)(run_id)
+        if is_ours:
+            self.others.discard(run_id)
+        else:
+            self.others.add(run_id)
         return is_ours
 
     def follow(self, state: RunState) -> None:
