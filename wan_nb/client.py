@@ -72,7 +72,7 @@ class Body:
         marked: dict[str, Media] = {}
 
         def name(medium: Media) -> str:
-            if medium.origin in ("url", "oss"):
+            if medium.url:
                 return medium.url
             mark = f"medium-{uuid.uuid4().hex}"
             marked[mark] = medium

@@ -180,16 +180,12 @@ def of_stream(file: io.BufferedIOBase, kind: str) -> Content:
     if not mime or (kind == "video" and mime.startswith("audio/")):
         what = "a clip" if kind == "video" else "a sound"
         raise MediaError(f"is not {what} that can be read{_guess(head)}; {WANTED[kind]}.")
+    demuxer = _DEMUXERS.get(container, container)
     try:  # the demuxer is named, so that no playlist can make FFmpeg open other files
-        demuxer = _DEMUXERS.get(container, container)
         # PyAV 19 dropped the option: it is never strict about tags
         lenient: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
         with av.open(file, "r", format=demuxer, **lenient) as opened:
-            exact = demuxer == "mov"  # the others only guess a length in their header
-            if kind == "audio":
-                size, seconds = None, _walk_sound(opened, exact=exact)
-            else:
-                size, seconds = _walk_clip(opened, exact=exact)
+            size, seconds = (None, _walk_sound(opened)) if kind == "audio" else _walk_clip(opened)
     except MediaError:
         raise
     except Exception as error:  # FFmpeg's errors are of many classes
@@ -197,7 +193,7 @@ def of_stream(file: io.BufferedIOBase, kind: str) -> Content:
     return Content(sha256=sha256, nbytes=nbytes, mime=mime, format=container, size=size, seconds=seconds)
 
 
-def _walk_sound(opened: InputContainer, *, exact: bool) -> float:
+def _walk_sound(opened: InputContainer) -> float:
     """Return the seconds of the samples that decode: exact, where an MP3's packets count the encoder's padding too."""
     if not opened.streams.audio:
         raise MediaError(f"has no sound in it; {WANTED['audio']}.")
@@ -205,10 +201,10 @@ def _walk_sound(opened: InputContainer, *, exact: bool) -> float:
     samples, rate = 0, 1
     for frame in opened.decode(stream):
         samples, rate = samples + frame.samples, frame.sample_rate
-    return _whole(samples / rate, stream, exact=exact)
+    return _whole(samples / rate, stream)
 
 
-def _walk_clip(opened: InputContainer, *, exact: bool) -> tuple[Size, float]:
+def _walk_clip(opened: InputContainer) -> tuple[Size, float]:
     """Return the size of the first frame, as shown, and the seconds that the packets fill."""
     if not opened.streams.video:
         raise MediaError(f"has no picture in it; {WANTED['video']}.")
@@ -220,15 +216,16 @@ def _walk_clip(opened: InputContainer, *, exact: bool) -> tuple[Size, float]:
     if first is None:
         raise MediaError("holds not one frame that can be decoded; export it again.")
     size = Size(first.width, first.height)
-    seconds = _whole(float(ticks * (stream.time_base or 0)), stream, exact=exact)
+    seconds = _whole(float(ticks * (stream.time_base or 0)), stream)
     return (size.turned() if first.rotation % 180 else size), seconds
 
 
-def _whole(seconds: float, stream: Stream, *, exact: bool) -> float:
+def _whole(seconds: float, stream: Stream) -> float:
     """Check the measured length against what the header promises, where a header knows it."""
     if not seconds:
         raise MediaError("holds nothing that can be decoded; export it again.")
-    if not exact or stream.duration is None or stream.time_base is None:
+    is_exact = stream.container.format.name.startswith("mov")  # the others only guess a length in their header
+    if not is_exact or stream.duration is None or stream.time_base is None:
         return seconds
     declared = float(stream.duration * stream.time_base)
     if seconds < 0.9 * declared - 0.2:

@@ -33,7 +33,7 @@ class KeptInputs:
         return request.replace(**{name: self._keep(medium) for name, medium in request.media.items()})
 
     def _keep(self, medium: Media) -> Media:
-        if medium.origin in ("url", "oss"):
+        if medium.url:
             return medium  # an address, which is not fetched
         target = self.folder / f"{medium.sha256}.{medium.format.lower()}"
         if target.exists():

@@ -64,7 +64,7 @@ class Media(content.Content):
     error: str = ""
     """Why it cannot be used, in one line; then all that is measured is empty."""
     url: str = field(default="", repr=False)
-    """The address as given, for a URL or ``oss://``."""
+    """The address as given, for a URL or ``oss://``; empty for all that has bytes."""
     path: Path | None = field(default=None, repr=False, compare=False)
     """The file, absolute."""
     data: bytes | None = field(default=None, repr=False, compare=False)
@@ -148,7 +148,7 @@ class Media(content.Content):
         from PIL import ImageOps
 
         key = (self.sha256, longest)
-        if (small := _SMALL.get(key)) and not self.error:  # views ask again at every change of a form
+        if small := _SMALL.get(key):  # views ask again at every change of a form
             return small
         picture = self.stored()
         picture.draft(None, (2 * longest, 2 * longest))  # a JPEG is decoded at a fraction of its size
@@ -161,7 +161,7 @@ class Media(content.Content):
     def __str__(self) -> str:
         if self.error:
             return self.error
-        if self.origin in ("url", "oss"):
+        if self.url:
             return f"{self.name}: {'an address' if self.origin == 'url' else 'an upload'}, not fetched"
         parts = [f"{self.format} {self.size or ''}".strip()]
         parts += [f"{self.seconds:.2f} s"] if self.seconds is not None else []
@@ -170,7 +170,7 @@ class Media(content.Content):
         return f"{self.name}: {', '.join([*parts, amount(self.nbytes), *(text for text, on in flags.items() if on)])}"
 
     def _repr_html_(self) -> str:
-        small = self.thumbnail() if self.kind == "image" and self.data and not self.error else None
+        small = self.thumbnail() if self.kind == "image" and self.data else None
         return pixels.figure(small, str(self))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:

@@ -61,7 +61,7 @@ def png(picture: Picture) -> bytes:
     if orientation := picture.getexif().get(ORIENTATION):
         exif[ORIENTATION] = orientation
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", **({"exif": exif} if orientation else {}))
+    picture.save(buffer, "PNG", exif=exif)
     return buffer.getvalue()
 
 

@@ -153,7 +153,7 @@ def _media(request: VideoRequest, spec: ModelSpec, place: Place) -> Iterator[Pro
         what = f"{name} {medium.name!r}"
         if medium.error:  # also where the model does not take it: it cannot be sent at all
             yield Problem(name, "refused", f"{name}: {medium.error}", "")
-        elif name not in taken or medium.origin in ("url", "oss"):
+        elif name not in taken or medium.url:
             continue  # nobody has seen what an address holds; the service will
         elif medium.kind == "image":
             yield from _image(name, what, medium, place.image or spec.image)

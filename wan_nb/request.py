@@ -381,11 +381,11 @@ class VideoRequest(Hinted):
 
 
 def _address(medium: Media) -> str:
-    return medium.url if medium.origin in ("url", "oss") else medium.data_uri()
+    return medium.url or medium.data_uri()
 
 
 def _short_address(medium: Media) -> str:
-    if medium.origin in ("url", "oss"):
+    if medium.url:
         return medium.url
     # sounds and clips are uploaded first and go by their oss:// address
     return f"data:{medium.mime};base64,…{medium.name}…" if medium.kind == "image" else f"oss://…/{medium.name}"
@@ -393,7 +393,7 @@ def _short_address(medium: Media) -> str:
 
 def _reference(medium: Media) -> str:
     """Name a medium for good: bytes by their hash, an address without what signs it."""
-    if medium.origin not in ("url", "oss"):
+    if not medium.url:
         return f"sha256:{medium.sha256}"
     address = urlsplit(medium.url)
     signed = any(word in address.query.lower() for word in _SIGNED)

@@ -132,7 +132,7 @@ class Sender:
         return {
             medium.sha256: await self.client.upload(medium, request.model)
             for medium in request.media.values()
-            if medium.kind != "image" and medium.origin not in ("url", "oss")
+            if medium.kind != "image" and not medium.url
         }
 
     async def _create(self, run_id: str, request: VideoRequest, body: Body, attempt: int) -> RunState:

@@ -206,7 +206,7 @@ class RunView(W.HBox):  # type: ignore[misc]
         video, medium = self.run.video, self.run.request.first_frame
         if video is not None:
             self._poster = jpeg_address(video.poster)
-        elif medium is not None and medium.origin not in ("url", "oss"):
+        elif medium is not None and not medium.url:
             self._poster = jpeg_address(medium.thumbnail)
         self._refresh()
 

@@ -134,9 +134,8 @@ class MediaSlot(W.VBox):  # type: ignore[misc]
             rows.insert(0, self._row(told, back, lambda: self.state.take_back(change)))
         self.repairs.children = rows
         for row in old:
-            for part in row.children:
+            for part in (*row.children, row):
                 part.close()
-            row.close()
 
     def _offer(self, offer: Offer) -> W.Box:
         """Return the row of a repair: before, after, what was done, and the button."""

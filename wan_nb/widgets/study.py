@@ -137,7 +137,7 @@ class StudyView(_Following):
     def _poster(self, cell: Cell) -> str:
         """Return the first frame as it was asked, while there is no video."""
         medium = cell.request.first_frame
-        if cell.video or medium is None or medium.origin in ("url", "oss") or medium.error:
+        if cell.video or medium is None or medium.url or medium.error:
             return ""
         limit = POSTERS_CHARS // len(self.experiment.variants)
         if medium.sha256 not in self._posters:
