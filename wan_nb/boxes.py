@@ -9,7 +9,7 @@ import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, NoReturn
+from typing import Literal
 
 from wan_nb.errors import GeometryError
 from wan_nb.geometry import AnySize, Size, colon
@@ -73,20 +73,16 @@ def inner_box(
         >>> inner_box(Size(816, 1104), ratio="3:4", step=2)
         (0, 8, 816, 1096)
     """
-    asked = _asked(ratio, size, step)
-    if isinstance(asked, Fraction):
-        unit = _unit(asked, step)
-        times = min(whole.width // unit.width, whole.height // unit.height)
-        asked = Size(unit.width * times, unit.height * times) if times else _not_exact(asked, whole, step)
-    if asked.width > whole.width or asked.height > whole.height:
-        raise GeometryError(f"a crop to {asked} does not fit in {whole}; give a smaller size, or pad.")
+    box = _asked(whole, ratio, size, step, around=False)
+    if box.width > whole.width or box.height > whole.height:
+        raise GeometryError(f"a crop to {box} does not fit in {whole}; give a smaller size, or pad.")
     if not all(0 <= share <= 1 for share in focus):
         raise GeometryError(f"focus {focus} is outside the picture; give two numbers from 0 to 1.")
     left, top = (
         min(max(math.floor((share * side - inner / 2) / step), 0), (side - inner) // step) * step
-        for share, side, inner in zip(focus, whole, asked, strict=True)
+        for share, side, inner in zip(focus, whole, box, strict=True)
     )
-    return (left, top, left + asked.width, top + asked.height)
+    return left, top, left + box.width, top + box.height
 
 
 def outer_canvas(
@@ -108,17 +104,11 @@ def outer_canvas(
         >>> print(canvas, box)
         1002×1336 (1, 318, 1001, 1018)
     """
-    asked = _asked(ratio, size, step)
-    if isinstance(asked, Fraction):
-        unit = _unit(asked, step)
-        times = max(-(-whole.width // unit.width), -(-whole.height // unit.height))
-        if unit.width * times > 2 * max(Fraction(whole.width), whole.height * asked):  # exact, and absurdly large
-            _not_exact(asked, whole, step)
-        asked = Size(unit.width * times, unit.height * times)
-    if asked.width < whole.width or asked.height < whole.height:
-        raise GeometryError(f"a canvas of {asked} is smaller than the picture, {whole}; give a larger one, or crop.")
-    left, top = ((outer - side) // (2 * step) * step for outer, side in zip(asked, whole, strict=True))
-    return asked, (left, top, left + whole.width, top + whole.height)
+    canvas = _asked(whole, ratio, size, step, around=True)
+    if canvas.width < whole.width or canvas.height < whole.height:
+        raise GeometryError(f"a canvas of {canvas} is smaller than the picture, {whole}; give a larger one, or crop.")
+    left, top = ((outer - side) // (2 * step) * step for outer, side in zip(canvas, whole, strict=True))
+    return canvas, (left, top, left + whole.width, top + whole.height)
 
 
 def fit_between(whole: Size, low: int, high: int) -> Size:
@@ -211,21 +201,24 @@ def even(size: Size) -> Size:
     return size
 
 
-def _asked(ratio: Ratio | None, size: AnySize | None, step: int) -> Size | Fraction:
-    if ratio is not None and size is None:
-        return read_ratio(ratio)
+def _asked(whole: Size, ratio: Ratio | None, size: AnySize | None, step: int, *, around: bool) -> Size:
+    """Return the size that was asked for, or the largest of the ratio inside the picture, or the smallest around it."""
     if size is not None and ratio is None:
         return even(Size.of(size)) if step == EVEN else Size.of(size)
-    raise GeometryError("give either ratio='3:4' or size='750x1000', not both and not neither.")
-
-
-def _unit(ratio: Fraction, step: int) -> Size:
+    if ratio is None or size is not None:
+        raise GeometryError("give either ratio='3:4' or size='750x1000', not both and not neither.")
+    shape = read_ratio(ratio)
     # one of a fraction's terms is prime to the step wherever the step is prime, so both sides are multiples together
-    return Size(step * ratio.numerator, step * ratio.denominator)
+    wide, high = step * shape.numerator, step * shape.denominator
+    across, down = Fraction(whole.width, wide), Fraction(whole.height, high)
+    times = math.ceil(max(across, down)) if around else math.floor(min(across, down))
+    if not 0 < times <= 2 * max(across, down):  # there is none, or it is absurdly large
+        raise _not_exact(shape, whole, step)
+    return Size(wide * times, high * times)
 
 
-def _not_exact(shape: Fraction, whole: Size, step: int) -> NoReturn:
-    """Refuse a ratio that whole pixels cannot have here, and name the nearest of small terms that they can."""
+def _not_exact(shape: Fraction, whole: Size, step: int) -> GeometryError:
+    """Say that whole pixels cannot have a ratio here, and name the nearest of small terms that they can."""
     wide, high = whole.width // step, whole.height // step
     pairs = ((round(shape * under), under) for under in range(1, min(50, high) + 1))
     near = [Fraction(over, under) for over, under in pairs if 1 <= over <= wide]
@@ -234,4 +227,4 @@ def _not_exact(shape: Fraction, whole: Size, step: int) -> NoReturn:
         best = min(near, key=lambda ratio: abs(ratio - shape))
         advice = f"the nearest simple one is {colon(best)}"
     pixels = "whole pixels" if step == 1 else f"multiples of {step} pixels"
-    raise GeometryError(f"ratio {colon(shape)} is not exact in {pixels} at {whole}; {advice}.")
+    return GeometryError(f"ratio {colon(shape)} is not exact in {pixels} at {whole}; {advice}.")
