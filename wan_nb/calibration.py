@@ -63,7 +63,7 @@ class Evidence:
     @cached_property
     def standing(self) -> tuple[str, ...]:
         """The rules that fit every file."""
-        return tuple(name for name in RULES if all(name in each.fits for each in self.observations))
+        return tuple(name for name in RULES if self.against(name) is None)
 
     @property
     def telling(self) -> tuple[Observation, ...]:

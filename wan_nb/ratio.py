@@ -152,21 +152,19 @@ class Reach:
             video = video.crop(size='828x1104')
         """
         choice = choice or self.best
-        lines = []
-        if choice.input.action != "none":
-            lines.append(f"picture = wan.{choice.input.action}(picture, size='{choice.input.after.typed}')")
-        scale = f", scale_to='{self.exact.typed}'" if self.exact and self.exact != choice.finish.after else ""
-        if choice.finish.action != "none" or scale:
-            action = "pad" if choice.finish.action == "pad" else "crop"
-            lines.append(f"video = video.{action}(size='{choice.finish.after.typed}'{scale})")
+        begin, end, lines = choice.input, choice.finish, []
+        if begin.action != "none":
+            lines.append(f"picture = wan.{begin.action}(picture, size='{begin.after.typed}')")
+        scale = f", scale_to='{self.exact.typed}'" if self.exact and self.exact != end.after else ""
+        if end.action != "none" or scale:
+            action = "pad" if end.action == "pad" else "crop"
+            lines.append(f"video = video.{action}(size='{end.after.typed}'{scale})")
         return "\n".join(lines) or "# nothing to do"
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Return the names of the columns, and a row a choice."""
-        return (
-            ("picture", "comes out", "video", "result", "seen", "used", "filled", "stretched", "loss", "rules"),
-            [self._row(each) for each in self.choices],
-        )
+        head = ("picture", "comes out", "video", "result", "seen", "used", "filled", "stretched", "loss", "rules")
+        return head, [self._row(each) for each in self.choices]
 
     def _row(self, each: Choice) -> tuple[str, ...]:
         result = str(each.finish.after)
@@ -177,10 +175,8 @@ class Reach:
         steps = (str(each.input), str(each.output), str(each.finish))
         return (*steps, result, *shares, stretched, f"{each.loss_percent:.2f} %", ", ".join(each.rules))
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"{self.text}\n{tables.as_text(*self.table())}"
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         below = (
@@ -191,13 +187,7 @@ class Reach:
 
 
 def reach(
-    wanted: Ratio,
-    *,
-    source: object,
-    model: str = "",
-    tier: str = "",
-    rule: str = "",
-    padding: bool = True,
+    wanted: Ratio, *, source: object, model: str = "", tier: str = "", rule: str = "", padding: bool = True
 ) -> Reach:
     """Say how to get exactly this shape (or size) out of this picture, with the least loss.
 
