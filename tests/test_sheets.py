@@ -11,7 +11,7 @@ from PIL import Image
 import wan_nb as wan
 from tests.films import write_clip
 from wan_nb import measures
-from wan_nb.sheets import Row, Shot, _broken, _font, draw
+from wan_nb.sheets import _broken, _font, draw
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,8 @@ def edges(sheet: Image.Image) -> np.ndarray:
 )
 def test_no_word_reaches_the_margin(clips: tuple[Path, Path], text: str, width: int) -> None:
     """Whatever the words are, they are broken into lines: the margins stay white."""
-    shots = (Shot(f"seed 1 · {text[:90]}", clips[0]), Shot("seed 2", None, f"failed: {text[:300]}"))
-    sheet = draw(text[:120], text[:200], [Row(f"A   {text[:200]}", text, shots)], width=width)
+    shots = [(f"seed 1 · {text[:90]}", clips[0]), ("seed 2", f"failed: {text[:300]}")]
+    sheet = draw(text[:120], text[:200], [(f"A   {text[:200]}", text, shots)], width=width)
     assert sheet.width == width and (edges(sheet) == 255).all()
 
 
@@ -50,7 +50,7 @@ def test_broken_lines_lose_nothing() -> None:
 
 def test_every_video_shows_four_frames(clips: tuple[Path, Path]) -> None:
     """Two by two where it is wide, in one line where it is tall; brightness rises from the first to the last."""
-    wide, tall = (draw("T", "n", [Row("A", "", (Shot("seed 1", clip),))], width=700) for clip in clips)
+    wide, tall = (draw("T", "n", [("A", "", [("seed 1", clip)])], width=700) for clip in clips)
     low, high = wide.height - 28 - 30, wide.height - 28 - 97
     middle = tall.height - 28 - 50
     for sheet, places in (
@@ -63,9 +63,9 @@ def test_every_video_shows_four_frames(clips: tuple[Path, Path]) -> None:
 
 def test_many_seeds_go_on_below(clips: tuple[Path, Path]) -> None:
     """More than six in a line would be stamps."""
-    six, seven = (draw("T", "", [Row("A", "", (Shot("s", clips[0]),) * count)]) for count in (6, 7))
+    six, seven = (draw("T", "", [("A", "", [("s", clips[0])] * count)]) for count in (6, 7))
     assert seven.height > six.height and seven.width == six.width
-    assert draw("T", "", [Row("A", "", ())]).width == 1400
+    assert draw("T", "", [("A", "", [])]).width == 1400
 
 
 def test_of_a_study(session: wan.Session, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:

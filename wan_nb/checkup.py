@@ -36,7 +36,6 @@ _PIP = f"{Path(sys.executable).name or 'python'} -m pip install"
 _EXTENSIONS = {"ipywidgets": "@jupyter-widgets/jupyterlab-manager", "anywidget": "anywidget"}
 _NETWORK_TYPES = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gluster", "beegfs", "gpfs", "fuse.sshfs")
 
-
 Level = Literal["ok", "note", "wrong"]
 """``note``: it works, and there is something to know. ``wrong``: something will fail."""
 
@@ -147,18 +146,14 @@ def _kernel() -> Iterator[Check]:
         yield Check("kernel", "note", text, f"{_PIP} -U ipykernel")
     else:
         yield Check("kernel", "ok", f"ipykernel {version}")
-    try:
-        from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
-    except ImportError:
-        return
-    try:
+    with suppress(ImportError, LookupError, OSError, ValueError):  # no Jupyter here, or no such kernel
+        from jupyter_client.kernelspec import KernelSpecManager
+
         program = Path(KernelSpecManager().get_kernel_spec("python3").argv[0])
-    except (NoSuchKernel, OSError, ValueError, IndexError):
-        return
-    if program.is_absolute() and program.parent != Path(sys.executable).parent:
-        text = f"the kernel 'python3' runs another Python, {program}"
-        cure = f"{sys.executable} -m ipykernel install --sys-prefix, and restart Jupyter"
-        yield Check("kernel", "note", text, cure)
+        if program.is_absolute() and program.parent != Path(sys.executable).parent:
+            text = f"the kernel 'python3' runs another Python, {program}"
+            cure = f"{sys.executable} -m ipykernel install --sys-prefix, and restart Jupyter"
+            yield Check("kernel", "note", text, cure)
 
 
 def _front_end() -> Iterator[Check]:
@@ -257,9 +252,8 @@ def _service(region: str | None, key: Secret | None) -> Iterator[Check]:
 
 
 def _storage(folder: Path) -> Iterator[Check]:
-    home = folder.expanduser().resolve()
-    while not home.is_dir() and home != home.parent:
-        home = home.parent
+    wanted = folder.expanduser().resolve()
+    home = next(place for place in (wanted, *wanted.parents) if place.is_dir())
     try:
         with (
             tempfile.TemporaryDirectory(dir=home, prefix=".wan-doctor-") as probe,

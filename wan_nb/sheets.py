@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,28 +32,11 @@ _DENSE_FONTS = ("Noto Sans CJK", "Source Han Sans", "PingFang", "Hiragino Sans",
                 "WenQuanYi", "Droid Sans Fallback", "Arial Unicode")  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """One place of a sheet."""
+Shot = tuple[str, Path | str]
+"""One place of a sheet: what stands over it (``"seed 1"``), and the video or the words that stand in for it."""
 
-    label: str
-    """What stands over it: ``"seed 1"``."""
-    path: Path | None = None
-    """The video; None where there is none."""
-    word: str = ""
-    """What stands there instead of a video."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One variant of a sheet."""
-
-    title: str
-    """Its head, in bold."""
-    text: str
-    """What stands under its videos: the prompt, in full."""
-    shots: tuple[Shot, ...]
-    """Its places, from the left."""
+Row = tuple[str, str, Sequence[Shot]]
+"""One variant: its head, what stands under its videos (the prompt, in full), and its places from the left."""
 
 
 def contact_sheet(experiment: Experiment, *, width: int = WIDTH) -> Image.Image:
@@ -66,10 +48,10 @@ def contact_sheet(experiment: Experiment, *, width: int = WIDTH) -> Image.Image:
     """
     cells = experiment.cells
     rows = [
-        Row(
-            title=f"{variant.label}   {variant.name}",
-            text=variant.request.prompt or "",
-            shots=tuple(_shot(cell) for cell in cells if cell.variant.label == variant.label),
+        (
+            f"{variant.label}   {variant.name}",
+            variant.request.prompt or "",
+            [_shot(cell) for cell in cells if cell.variant.label == variant.label],
         )
         for variant in experiment.variants
     ]
@@ -84,10 +66,10 @@ def contact_sheet(experiment: Experiment, *, width: int = WIDTH) -> Image.Image:
 def _shot(cell: Cell) -> Shot:
     made = cell.video
     if made is None:
-        return Shot(f"seed {cell.seed}", None, cell.state)
+        return f"seed {cell.seed}", cell.state
     if not made.path.is_file():
-        return Shot(f"seed {cell.seed}", None, "its file is gone")
-    return Shot(f"seed {cell.seed} · {made.size} · {made.duration_s:.1f} s", made.path)
+        return f"seed {cell.seed}", "its file is gone"
+    return f"seed {cell.seed} · {made.size} · {made.duration_s:.1f} s", made.path
 
 
 def draw(title: str, note: str, rows: Sequence[Row], *, width: int = WIDTH) -> Image.Image:
@@ -101,32 +83,32 @@ def draw(title: str, note: str, rows: Sequence[Row], *, width: int = WIDTH) -> I
     """
     width = max(600, width)
     inner = width - 2 * _EDGE
-    everything = "".join([title, note, *(row.title + row.text for row in rows)])
+    everything = "".join([title, note, *(head + text for head, text, _ in rows)])
     if _DENSE.search(everything) and not _dense_font():
         note += "; letters shown as boxes have no font on this machine"
     blocks = [_words(title, inner, 30, bold=True), _words(note, inner, 17, _SOFT)]
-    most = max([1, *(len(each.shots) for each in rows)])
+    most = max([1, *(len(shots) for _, _, shots in rows)])
     columns = -(-most // -(-most // _MOST_COLUMNS))  # as few lines as may be, evenly filled
     side = min(width // 3, (inner - (columns - 1) * _GAP) // columns)
     rule = ImageOps.expand(Image.new("RGB", (inner, 1), "#c8c8c8"), (0, 6, 0, 0), "white")
-    for row in rows:
-        blocks += [rule, _words(row.title, inner, 21, bold=True)]
-        if row.shots:
-            blocks.append(video.in_rows([_place(shot, side) for shot in row.shots], columns, _GAP))
-        if row.text:
-            blocks.append(_words(row.text, min(inner, 1100), 17))
+    for head, text, shots in rows:
+        blocks += [rule, _words(head, inner, 21, bold=True)]
+        if shots:
+            blocks.append(video.in_rows([_place(label, shown, side) for label, shown in shots], columns, _GAP))
+        if text:
+            blocks.append(_words(text, min(inner, 1100), 17))
     return ImageOps.expand(video.below(blocks, _GAP), _EDGE, "white")
 
 
-def _place(shot: Shot, side: int) -> Image.Image:
+def _place(label: str, shown: Path | str, side: int) -> Image.Image:
     """Return one video as frames under its label, or the words that stand in for it."""
-    if shot.path is None:
-        word = _words(shot.word, side - 2 * _GAP, 15, _SOFT, ground=_EMPTY)
-        shown = Image.new("RGB", (side, max(side * 9 // 16, word.height + 2 * _GAP)), _EMPTY)
-        shown.paste(word, (_GAP, (shown.height - word.height) // 2))
+    if isinstance(shown, Path):
+        picture = _frames(shown, side)
     else:
-        shown = _frames(shot.path, side)
-    return video.below([_words(shot.label, side, 15, _SOFT), shown], 4)
+        words = _words(shown, side - 2 * _GAP, 15, _SOFT, ground=_EMPTY)
+        picture = Image.new("RGB", (side, max(side * 9 // 16, words.height + 2 * _GAP)), _EMPTY)
+        picture.paste(words, (_GAP, (picture.height - words.height) // 2))
+    return video.below([_words(label, side, 15, _SOFT), picture], 4)
 
 
 def _frames(path: Path, side: int) -> Image.Image:
