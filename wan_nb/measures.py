@@ -9,11 +9,10 @@ never into them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from av.video.reformatter import VideoReformatter
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from wan_nb import tables
 from wan_nb.errors import VideoError
 from wan_nb.pixels import plain
-from wan_nb.video import opened, upright
+from wan_nb.video import AnyPath, opened, upright
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -98,7 +97,7 @@ class MeasureTable(tuple[Measured, ...]):
         return tables.as_html(*self._table(), below="Measured from the frames, not judged: see wan.Measures.")
 
 
-def measure(video: str | os.PathLike[str] | Any, first: Image | None = None, last: Image | None = None) -> Measures:
+def measure(video: AnyPath, first: Image | None = None, last: Image | None = None) -> Measures:
     """Measure a video; it is decoded once, five seconds of 720P in about half a second.
 
     Args:

@@ -94,10 +94,10 @@ def draw(title: str, note: str, rows: Sequence[Row], *, width: int = WIDTH) -> I
     for head, text, shots in rows:
         blocks += [rule, _words(head, inner, 21, bold=True)]
         if shots:
-            blocks.append(video.in_rows([_place(label, shown, side) for label, shown in shots], columns, _GAP))
+            blocks.append(video.tiled([_place(label, shown, side) for label, shown in shots], columns, _GAP))
         if text:
             blocks.append(_words(text, min(inner, 1100), 17))
-    return ImageOps.expand(video.below(blocks, _GAP), _EDGE, "white")
+    return ImageOps.expand(video.tiled(blocks, 1, _GAP), _EDGE, "white")
 
 
 def _place(label: str, shown: Path | str, side: int) -> Image.Image:
@@ -108,7 +108,7 @@ def _place(label: str, shown: Path | str, side: int) -> Image.Image:
         words = _words(shown, side - 2 * _GAP, 15, _SOFT, ground=_EMPTY)
         picture = Image.new("RGB", (side, max(side * 9 // 16, words.height + 2 * _GAP)), _EMPTY)
         picture.paste(words, (_GAP, (picture.height - words.height) // 2))
-    return video.below([_words(label, side, 15, _SOFT), picture], 4)
+    return video.tiled([_words(label, side, 15, _SOFT), picture], 1, 4)
 
 
 def _frames(path: Path, side: int) -> Image.Image:
@@ -118,7 +118,7 @@ def _frames(path: Path, side: int) -> Image.Image:
     columns = min(count, 2 if info.size.height < 1.4 * info.size.width else 4)
     width = (side - 2 * (columns - 1)) // columns
     height = max(1, round(width * info.size.height / info.size.width))
-    return video.in_rows(video.small_frames(info, count, (width, height)), columns, 2)
+    return video.tiled(video.small_frames(info, count, (width, height)), columns, 2)
 
 
 # --- letters ----------------------------------------------------------------------------------------------------------

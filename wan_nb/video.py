@@ -27,6 +27,9 @@ from wan_nb import pixels
 from wan_nb.errors import VideoError
 from wan_nb.geometry import Size
 
+AnyPath = str | os.PathLike[str]
+"""A file by its path, or a `wan_nb.Video`, which has one."""
+
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
@@ -61,7 +64,7 @@ class VideoInfo:
         return f"{self.path.name}: {self.size}, {self.duration_s:.2f} s, {self.fps:.4g} fps, {self.codec}, {sound}"
 
 
-def probe(path: str | os.PathLike[str]) -> VideoInfo:
+def probe(path: AnyPath) -> VideoInfo:
     """Read size, length, rate, codecs and tags; of the pictures, only the first is decoded.
 
     Raises:
@@ -116,7 +119,7 @@ def _count(path: Path) -> None:
 # --- the boxes of the file ----------------------------------------------------------------------------------------
 
 
-def is_whole_mp4(path: str | os.PathLike[str]) -> bool:
+def is_whole_mp4(path: AnyPath) -> bool:
     """Check that a file is a whole MP4, by its boxes alone: about a tenth of a millisecond, whatever its length.
 
     The boxes must fill the file exactly, and ``ftyp``, ``moov`` and ``mdat`` must be there: FFmpeg alone opens files
@@ -166,7 +169,7 @@ def _boxes(file: BinaryIO, total: int, name: str) -> Iterator[bytes]:
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
+def opened(path: AnyPath) -> Iterator[tuple[Any, Any]]:
     """Open a file and its picture track; what goes wrong inside comes out as a `VideoError` about this file."""
     path = Path(path)
     is_whole_mp4(path)
@@ -189,7 +192,7 @@ def _readable(path: Path, what: str, to_do: str) -> Iterator[Any]:
 
 
 @contextmanager
-def atomic(target: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic(target: AnyPath) -> Iterator[Path]:
     """Give a ``.part`` path to write to; it takes the target's place on success and is gone after a failure."""
     target = Path(target)
     if not target.parent.is_dir():
@@ -209,7 +212,7 @@ def atomic(target: str | os.PathLike[str]) -> Iterator[Path]:
 # --- frames -------------------------------------------------------------------------------------------------------
 
 
-def pictures(path: str | os.PathLike[str]) -> Iterator[tuple[float, Image.Image]]:
+def pictures(path: AnyPath) -> Iterator[tuple[float, Image.Image]]:
     """Yield (time in seconds, upright RGB picture) for every frame in order.
 
     Raises:
@@ -220,7 +223,7 @@ def pictures(path: str | os.PathLike[str]) -> Iterator[tuple[float, Image.Image]
             yield float((decoded.pts or 0) * stream.time_base), upright(decoded)
 
 
-def frame(path: str | os.PathLike[str], n: int) -> Image.Image:
+def frame(path: AnyPath, n: int) -> Image.Image:
     """Return one frame as an upright RGB picture; only the group of pictures around it is decoded.
 
     Args:
@@ -238,17 +241,17 @@ def frame(path: str | os.PathLike[str], n: int) -> Image.Image:
         return _decoded(box, stream, [times[n]], path)[0]
 
 
-def first_frame(path: str | os.PathLike[str]) -> Image.Image:
+def first_frame(path: AnyPath) -> Image.Image:
     """Return the first frame."""
     return frame(path, 0)
 
 
-def last_frame(path: str | os.PathLike[str]) -> Image.Image:
+def last_frame(path: AnyPath) -> Image.Image:
     """Return the very last frame: the one to go on from."""
     return frame(path, -1)
 
 
-def frames(path: str | os.PathLike[str], count: int) -> list[Image.Image]:
+def frames(path: AnyPath, count: int) -> list[Image.Image]:
     """Return `count` frames, evenly spaced from the first to the last.
 
     Raises:
@@ -290,31 +293,20 @@ def upright(decoded: Any) -> Image.Image:
 # --- sheets -------------------------------------------------------------------------------------------------------
 
 
-def beside(pictures: Sequence[Image.Image], gap: int) -> Image.Image:
-    """Return pictures in a row on white, `gap` pixels between them, level at the top."""
-    width = sum(each.width + gap for each in pictures) - gap
-    row = Image.new("RGB", (width, max(each.height for each in pictures)), "white")
-    left = 0
-    for each in pictures:
-        row.paste(each, (left, 0))
-        left += each.width + gap
-    return row
-
-
-def below(pictures: Sequence[Image.Image], gap: int) -> Image.Image:
-    """Return pictures in a column on white, `gap` pixels between them, level at the left."""
-    height = sum(each.height + gap for each in pictures) - gap
-    column = Image.new("RGB", (max(each.width for each in pictures), height), "white")
+def tiled(pictures: Sequence[Image.Image], columns: int, gap: int) -> Image.Image:
+    """Return pictures in rows on white, `gap` pixels between them; each row is as high as its highest one."""
+    rows = [pictures[k : k + columns] for k in range(0, len(pictures), columns)]
+    width = max(sum(each.width + gap for each in row) for row in rows) - gap
+    heights = [max(each.height for each in row) for row in rows]
+    sheet = Image.new("RGB", (width, sum(heights) + gap * (len(rows) - 1)), "white")
     top = 0
-    for each in pictures:
-        column.paste(each, (0, top))
-        top += each.height + gap
-    return column
-
-
-def in_rows(pictures: Sequence[Image.Image], columns: int, gap: int) -> Image.Image:
-    """Return pictures in rows, `columns` beside each other."""
-    return below([beside(pictures[k : k + columns], gap) for k in range(0, len(pictures), columns)], gap)
+    for row, height in zip(rows, heights, strict=True):
+        left = 0
+        for each in row:
+            sheet.paste(each, (left, top))
+            left += each.width + gap
+        top += height + gap
+    return sheet
 
 
 def small_frames(info: VideoInfo, count: int, size: tuple[int, int]) -> list[Image.Image]:
@@ -323,7 +315,7 @@ def small_frames(info: VideoInfo, count: int, size: tuple[int, int]) -> list[Ima
     return [picture.resize(size, Image.Resampling.LANCZOS) for picture in taken]
 
 
-def strip(path: str | os.PathLike[str], count: int = 6, height: int = 120) -> Image.Image:
+def strip(path: AnyPath, count: int = 6, height: int = 120) -> Image.Image:
     """Return evenly spaced frames side by side, first to last.
 
     Args:
@@ -333,10 +325,10 @@ def strip(path: str | os.PathLike[str], count: int = 6, height: int = 120) -> Im
     """
     info = probe(path)
     width = max(1, round(height * info.size.width / info.size.height))
-    return beside(small_frames(info, count, (width, height)), max(2, height // 40))
+    return tiled(small_frames(info, count, (width, height)), count, max(2, height // 40))
 
 
-def contact_sheet(path: str | os.PathLike[str], columns: int = 4, rows: int = 2, width: int = 320) -> Image.Image:
+def contact_sheet(path: AnyPath, columns: int = 4, rows: int = 2, width: int = 320) -> Image.Image:
     """Return evenly spaced frames in rows, each with its time in seconds.
 
     Args:
@@ -354,10 +346,10 @@ def contact_sheet(path: str | os.PathLike[str], columns: int = 4, rows: int = 2,
         _, _, right, bottom = font.getbbox(text)
         pen.rectangle((0, height - bottom - 5, right + 8, height - 1), fill=(0, 0, 0, 130))
         pen.text((4, height - bottom - 3), text, fill="white", font=font)
-    return in_rows(small, columns, max(2, width // 60))
+    return tiled(small, columns, max(2, width // 60))
 
 
-def poster(path: str | os.PathLike[str], width: int = 480) -> bytes:
+def poster(path: AnyPath, width: int = 480) -> bytes:
     """Return the first frame as a JPEG, not wider than `width` pixels."""
     picture = frame(path, 0)
     picture.thumbnail((width, picture.height), Image.Resampling.LANCZOS, reducing_gap=None)
@@ -367,7 +359,7 @@ def poster(path: str | os.PathLike[str], width: int = 480) -> bytes:
 # --- sound --------------------------------------------------------------------------------------------------------
 
 
-def sound(path: str | os.PathLike[str], rate: int, *, limit_s: float) -> NDArray[np.float32]:
+def sound(path: AnyPath, rate: int, *, limit_s: float) -> NDArray[np.float32]:
     """Decode the first sound track of a file to mono samples between -1 and 1.
 
     Args:

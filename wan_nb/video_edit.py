@@ -8,7 +8,6 @@ whole or not at all.
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from PIL import ImageColor
 from wan_nb.boxes import Ratio, inner_box, outer_canvas
 from wan_nb.errors import GeometryError, VideoError
 from wan_nb.geometry import AnySize, Size
-from wan_nb.video import VideoInfo, atomic, opened, probe, shown
+from wan_nb.video import AnyPath, VideoInfo, atomic, opened, probe, shown
 
 Progress = Callable[[float], None]
 """Called with the share done, 0 to 1, now and then; what it raises stops the work and leaves no file."""
@@ -39,8 +38,8 @@ _CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder
 
 
 def crop(
-    path: str | os.PathLike[str],
-    out: str | os.PathLike[str],
+    path: AnyPath,
+    out: AnyPath,
     *,
     ratio: Ratio | None = None,
     size: AnySize | None = None,
@@ -74,8 +73,8 @@ def crop(
 
 
 def pad(
-    path: str | os.PathLike[str],
-    out: str | os.PathLike[str],
+    path: AnyPath,
+    out: AnyPath,
     *,
     ratio: Ratio | None = None,
     size: AnySize | None = None,
@@ -119,12 +118,7 @@ def pad(
 
 
 def trim(
-    path: str | os.PathLike[str],
-    out: str | os.PathLike[str],
-    start_s: float = 0.0,
-    end_s: float | None = None,
-    *,
-    progress: Progress | None = None,
+    path: AnyPath, out: AnyPath, start_s: float = 0.0, end_s: float | None = None, *, progress: Progress | None = None
 ) -> VideoInfo:
     """Keep the frames from one time to another.
 
@@ -187,7 +181,7 @@ def _last_scaling(size: Size, wanted: AnySize | None) -> Size | None:
     return None if scale == size else scale
 
 
-def _made(info: VideoInfo, out: str | os.PathLike[str], job: _Job, progress: Progress | None) -> VideoInfo:
+def _made(info: VideoInfo, out: AnyPath, job: _Job, progress: Progress | None) -> VideoInfo:
     """Make the result of a job, or a copy where it changes nothing."""
     out = Path(out)
     if out.resolve() == info.path.resolve():
