@@ -31,7 +31,7 @@ STOP_S = 2.0
 
 
 class Engine:
-    """A daemon thread that runs an event loop, with two workers for what blocks.
+    """A daemon thread that runs an event loop, with four workers for what blocks.
 
     Example:
         >>> engine = Engine()

@@ -96,6 +96,7 @@ class Sender:
                 state = await self._try_send(run_id, request, attempt)
                 if state.phase is not RunPhase.PLANNED or run_id in self.others:
                     return
+                await self.clock.sleep(backoff_s(attempt))
             await self.record(run_id, "unwatched", reason=f"gave up sending after {SEND_TRIES} tries; nothing was sent")
         except Exception as error:  # a file that is gone, a journal that is locked, an answer that breaks a parser
             _log.exception("run %s could not be sent", run_id)
@@ -111,9 +112,7 @@ class Sender:
         try:
             body = Body(request.payload, await self._upload(request))
         except PASSING as error:
-            state = await self.record(run_id, "unsent", only=(RunPhase.PLANNED,), message=f"upload: {error}")
-            await self.clock.sleep(backoff_s(attempt))
-            return state
+            return await self.record(run_id, "unsent", only=(RunPhase.PLANNED,), message=f"upload: {error}")
         except ServiceError as error:
             return await self._reject(run_id, error, only=(RunPhase.PLANNED,))
         now = self.clock.now()
@@ -140,9 +139,7 @@ class Sender:
         try:
             snapshot = await self.client.create(request.spec.path, body)
         except UnsentError as error:
-            state = await self.record(run_id, "unsent", message=str(error))
-            await self.clock.sleep(backoff_s(attempt))
-            return state
+            return await self.record(run_id, "unsent", message=str(error))
         except (LostAnswerError, ServerFaultError) as error:
             request_id = getattr(error, "request_id", "")
             return await self.record(run_id, "ambiguous", message=str(error), request_id=request_id)
