@@ -292,12 +292,12 @@ def test_pages_hold_every_run_once_and_what_is_searched_for(ledger: Ledger) -> N
         )
         ledger.plan(made)
     seen: list[str] = []
-    while page := ledger.page(5, before=seen[-1] if seen else ""):
+    while page := ledger.states(5, before=seen[-1] if seen else ""):
         seen += [state.run_id for state in page]
     assert seen == sorted(seen, reverse=True) and len(seen) == 23
 
     def found(text: str = "", *, starred: bool = False) -> set[str]:
-        return {state.run_id for state in ledger.page(99, text=text, starred=starred)}
+        return {state.run_id for state in ledger.states(99, text=text, starred=starred)}
 
     assert len(found("CAT")) == 10 and len(found("cat 100%")) == 5 and len(found("a_b")) == 5 and found("%%") == set()
     assert len(found('"hi"')) == 4 and found("r07 wan2.7 720p") == {"r07"} and found("cat.png") == set()
@@ -324,9 +324,9 @@ def test_a_hundred_thousand_runs_stay_quick(tmp_path: Path) -> None:
             )
     for name, work in (
         ("a page of 50", lambda: ledger.states(limit=50)),
-        ("a page from the middle", lambda: ledger.page(50, before="r50000")),
-        ("words that no run has", lambda: ledger.page(50, text="unheard of")),
-        ("runs with a star", lambda: ledger.page(50, starred=True)),
+        ("a page from the middle", lambda: ledger.states(50, before="r50000")),
+        ("words that no run has", lambda: ledger.states(50, text="unheard of")),
+        ("runs with a star", lambda: ledger.states(50, starred=True)),
         ("find a request", lambda: ledger.find("v1:50000", "simulator")),
         ("usual time", lambda: ledger.took("simulator", "wan2.7-i2v", "720P", 5)),
         ("plan and append", lambda: ledger.append("r7", Record("marked", 1.0))),

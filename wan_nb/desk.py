@@ -123,26 +123,18 @@ class Desk(Hinted):
 
     # --- what was run -------------------------------------------------------------------------------------------------
 
-    def runs(self, limit: int | None = 50) -> Runs:
+    def runs(self, limit: int | None = 50, *, before: str = "", text: str = "", starred: bool = False) -> Runs:
         """Return what was run in this folder, newest first, after any number of restarts.
 
         Args:
             limit: How many, at most; None for all.
-        """
-        self._check_open()
-        return Runs(self._handle(state) for state in self.ledger.states(limit=limit))
-
-    def page(self, limit: int, *, before: str = "", text: str = "", starred: bool = False) -> Runs:
-        """Return a page of all runs, newest first: those after run `before`, with these words, with a star.
-
-        Args:
-            limit: How many, at most.
-            before: A run's id: the page begins with the next older one; empty for the newest.
+            before: A run's id: the list begins with the next older one; empty for the newest.
             text: Words that must all be found in id, model, tier, prompt, note or tags; empty for any.
             starred: Whether only those with a star.
         """
         self._check_open()
-        return Runs(self._handle(state) for state in self.ledger.page(limit, before=before, text=text, starred=starred))
+        found = self.ledger.states(limit, before=before, text=text, starred=starred)
+        return Runs(self._handle(state) for state in found)
 
     def run(self, run_id: str) -> Run:
         """Return one run by its id.
@@ -341,7 +333,7 @@ class Desk(Hinted):
 
     def calibrate(self) -> Calibration:
         """Say which size rule holds for which model and tier, by the files of the runs made here."""
-        states = self.ledger.states(endpoint=self.endpoint.identity)
+        states = (state for state in self.ledger.states() if state.endpoint == self.endpoint.identity)
         return calibrate_runs(states, self.label, simulated=self.is_simulated)
 
 

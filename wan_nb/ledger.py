@@ -21,7 +21,7 @@ from typing import Any
 from wan_nb.errors import BudgetError, LedgerError
 from wan_nb.journal import Journal, field_of, read_data
 from wan_nb.pricing import Money
-from wan_nb.record import Record, RunPhase, RunRow, RunState, fold
+from wan_nb.record import Record, RunPhase, RunRow, RunState, SavedFile, fold
 
 PLANNED_LONG_AGO_S = 30 * 86400.0
 """How long before its sending a run may have been planned, to be counted in a day's budget."""
@@ -185,24 +185,20 @@ class Ledger(Journal):
         rows = self.rows("SELECT kind, at, data FROM records WHERE run_id=? ORDER BY seq", run_id)
         return tuple(Record(row["kind"], row["at"], read_data(row["data"])) for row in rows)
 
-    def states(self, *, limit: int | None = None, since: float = 0.0, endpoint: str | None = None) -> list[RunState]:
-        """Return runs, newest first."""
-        return self._states(
-            "WHERE created_at >= ? AND (? IS NULL OR endpoint = ?) ORDER BY created_at DESC, rowid DESC LIMIT ?",
-            since, endpoint, endpoint, -1 if limit is None else limit,
-        )  # fmt: skip
-
-    def page(self, limit: int, *, before: str = "", text: str = "", starred: bool = False) -> list[RunState]:
-        """Return one page of all runs, newest first; quick however many there are.
+    def states(
+        self, limit: int | None = None, *, since: float = 0.0, before: str = "", text: str = "", starred: bool = False
+    ) -> list[RunState]:
+        """Return runs, newest first; a page of them is quick however many there are.
 
         Args:
-            limit: Runs, at most.
+            limit: Runs, at most; None for all.
+            since: Epoch seconds from which they were planned.
             before: Id of the last run of the page before this one; empty for the newest runs.
             text: Words that must all be found in id, model, tier, prompt, note or tags; empty for all runs.
             starred: Whether only runs with a star are wanted.
         """
         marked = "run_id IN (SELECT run_id FROM records WHERE kind = 'marked'"
-        tests, values = ["1"], list[Any]()
+        tests, values = ["created_at >= ?"], list[Any]([since])
         if before:
             tests.append("(created_at, rowid) < (SELECT created_at, rowid FROM runs WHERE run_id = ?)")
             values.append(before)
@@ -219,7 +215,8 @@ class Ledger(Journal):
                 f"{marked}) AND (SELECT {star} FROM records WHERE kind = 'marked' AND run_id = runs.run_id"
                 f" AND {star} IS NOT NULL ORDER BY seq DESC LIMIT 1)"
             )
-        return self._states(f"WHERE {' AND '.join(tests)} ORDER BY created_at DESC, rowid DESC LIMIT ?", *values, limit)
+        values.append(-1 if limit is None else limit)
+        return self._states(f"WHERE {' AND '.join(tests)} ORDER BY created_at DESC, rowid DESC LIMIT ?", *values)
 
     def samples(self, fingerprint: str, endpoint: str) -> list[RunState]:
         """Return every take of a request, the newest first."""
@@ -227,11 +224,7 @@ class Ledger(Journal):
 
     def find(self, fingerprint: str, endpoint: str, take: int | None = None) -> RunState | None:
         """Return the newest run of a request (or that take of it), None where there is none."""
-        found = self._states(
-            "WHERE fingerprint=? AND endpoint=? AND take = coalesce(?, take) ORDER BY take DESC LIMIT 1",
-            fingerprint, endpoint, take,
-        )  # fmt: skip
-        return found[0] if found else None
+        return next((state for state in self.samples(fingerprint, endpoint) if take in (None, state.take)), None)
 
     def takes(self, fingerprint: str, endpoint: str) -> int:
         """Return the highest take of a request, 0 where there is none."""
@@ -258,21 +251,19 @@ class Ledger(Journal):
         for state in reversed(self.states()):
             if state.request.get("damaged"):
                 wrong.append(f"run {state.run_id}: its request cannot be read")
-            wrong += self._verify_file(state)
+            if state.file and (fault := self._fault(state.file)):
+                wrong.append(f"run {state.run_id}: {state.file.path} {fault}")
         orphans = self.rows("SELECT DISTINCT run_id FROM records WHERE run_id NOT IN (SELECT run_id FROM runs)")
         return wrong + [f"records of an unknown run {row['run_id']}" for row in orphans]
 
-    def _verify_file(self, state: RunState) -> list[str]:
-        """Compare a saved video with what was recorded of it."""
-        if state.file is None:
-            return []
-        path = self.path.parent / state.file.path
+    def _fault(self, saved: SavedFile) -> str:
+        """Compare a video with what was recorded of it; empty where all is well."""
+        path = self.path.parent / saved.path
         if not path.is_file():
-            return [f"run {state.run_id}: {state.file.path} is missing"]
+            return "is missing"
         with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != state.file.sha256:
-                return [f"run {state.run_id}: {state.file.path} is not the file that was saved"]
-        return []
+            same = hashlib.file_digest(file, "sha256").hexdigest() == saved.sha256
+        return "" if same else "is not the file that was saved"
 
     def going(self) -> list[RunState]:
         """Return the runs that are not over, however old, oldest first."""

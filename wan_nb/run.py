@@ -96,16 +96,16 @@ class Run(Hinted):
         """Says that this run existed before it was asked for, and what to do for another; else empty."""
         if not self.existed:
             return ""
-        at = f"{self._state.created:%H:%M}"
-        if self._state.phase in (RunPhase.SAVED, RunPhase.SUBMITTED, RunPhase.SUCCEEDED, RunPhase.SENDING):
-            way = f"take={self._state.take + 1} for a new sample"
-        elif self._state.phase is RunPhase.PLANNED:
-            return f"existing run of {at}, not sent yet: it is being sent"
-        elif self._state.phase is RunPhase.AMBIGUOUS:
-            way = "it may be running and billed: run.candidates(), then run.adopt('task-id') or run.disown()"
+        phase = self._state.phase
+        if phase is RunPhase.PLANNED:
+            way = ", not sent yet: it is being sent"
+        elif phase is RunPhase.AMBIGUOUS:
+            way = "; it may be running and billed: run.candidates(), then run.adopt('task-id') or run.disown()"
+        elif phase is RunPhase.SAVED or not phase.is_terminal:
+            way = f"; take={self._state.take + 1} for a new sample"
         else:
-            way = "run.again() for another try"
-        return f"existing run of {at}; {way}"
+            way = "; run.again() for another try"
+        return f"existing run of {self._state.created:%H:%M}{way}"
 
     @property
     def usual(self) -> Usual:
@@ -125,20 +125,12 @@ class Run(Hinted):
     @property
     def video(self) -> Video | None:
         """The video, once it is saved."""
-        saved = self._state.file
+        state, saved = self._state, self._state.file
         if saved is None:
             return None
-        return Video(
-            run=self,
-            path=self.session.folder / saved.path,
-            size=saved.size,
-            duration_s=saved.duration_s,
-            fps=saved.fps,
-            has_audio=saved.has_audio,
-            nbytes=saved.nbytes,
-            actual_prompt=self._state.actual_prompt,
-            cost=self._state.cost,
-        )
+        read = {name: getattr(saved, name) for name in ("size", "duration_s", "fps", "has_audio", "nbytes")}
+        path = self.session.folder / saved.path
+        return Video(run=self, path=path, actual_prompt=state.actual_prompt, cost=state.cost, **read)
 
     # --- following ----------------------------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ class Session(Desk):
         ...     print(session.preview(request).is_ready)
         ...     runs = session.submit_all([(request, 1), (request, 2)])
         ...     sizes = {str(run.wait().size) for run in runs}
-        ...     print(session.submit(request) is runs[0], sizes, len(session.page(1, before=runs[1].id)))
+        ...     print(session.submit(request) is runs[0], sizes, len(session.runs(1, before=runs[1].id)))
         True
         True {'176×128'} 1
     """
@@ -281,11 +281,9 @@ class Session(Desk):
             return
         self._is_left = True
         limit = time.monotonic() + timeout_s
-        said = False
+        if busy := len(self.follower.busy):
+            print(f"wan_nb: waiting for {busy} run(s) being sent or fetched …", file=sys.stderr)  # noqa: T201 - leaving is the one moment with no other way to speak
         while self.follower.busy and time.monotonic() < limit:
-            if not said:
-                said = True
-                print(f"wan_nb: waiting for {len(self.follower.busy)} run(s) being sent or fetched …", file=sys.stderr)  # noqa: T201 - leaving is the one moment with no other way to speak
             time.sleep(0.05)
         self._patrol.cancel()
         try:

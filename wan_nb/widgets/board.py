@@ -249,7 +249,7 @@ class History(Board):
         return f"history, {self.session.label}"
 
     def _begin(self) -> Sequence[Run]:
-        found = self.session.page(PAGE + 1, before=self._cursor, text=self._text, starred=self._is_starred)
+        found = self.session.runs(PAGE + 1, before=self._cursor, text=self._text, starred=self._is_starred)
         self._has_more = len(found) > PAGE
         return found[:PAGE]
 
