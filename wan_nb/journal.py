@@ -14,7 +14,7 @@ import os
 import socket
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +53,6 @@ def _m001_initial(db: sqlite3.Connection) -> None:
 
 _MIGRATIONS = (_m001_initial,)
 """What brings an older journal up to date, in order; a released one is never changed."""
-_COLUMNS = {
-    "runs": ("run_id", "fingerprint", "endpoint", "take", "model", "tier", "seconds", "created_at", "request"),
-    "records": ("run_id", "at", "kind", "data"),
-    "studies": ("study_id", "at", "name", "votes", "definition"),
-    "judgements": ("judgement_id", "study_id", "at", "data"),
-}
-"""What a line of the log holds, by the table that it names."""
 
 
 class Journal:
@@ -151,16 +144,17 @@ class Journal:
                 with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that was cut short
                     self._replay_line(db, json.loads(line))
 
-    @staticmethod
-    def _replay_line(db: sqlite3.Connection, line: dict[str, Any]) -> None:
-        table = line["table"]
-        values = [line[name] for name in _COLUMNS[table]]
+    def _replay_line(self, db: sqlite3.Connection, line: dict[str, Any]) -> None:
+        table = str(line["table"])
+        columns = self.rows("SELECT name FROM pragma_table_info(?) WHERE name <> 'seq'", table)
+        values = {name: line[name] for (name,) in columns}
         if table == "records":
-            if not db.execute("SELECT 1 FROM runs WHERE run_id=?", values[:1]).fetchone():
+            if not self.rows("SELECT 1 FROM runs WHERE run_id=?", values["run_id"]):
                 return  # planned by a process that died before its commit; the same request was planned anew since
-            if db.execute("SELECT 1 FROM records WHERE run_id=? AND at=? AND kind=? AND data=?", values).fetchone():
+            if self.rows("SELECT 1 FROM records WHERE run_id=? AND at=? AND kind=? AND data=?", *values.values()):
                 return
-        db.execute(_insertion(table, "INSERT OR IGNORE"), values)
+        if values:  # a table that this version knows
+            db.execute(_insertion(table, values, "INSERT OR IGNORE"), values)
 
     # --- what the tables' owners use ----------------------------------------------------------------------------
 
@@ -170,7 +164,7 @@ class Journal:
             name: json.dumps(dict(value), ensure_ascii=False) if isinstance(value, Mapping) else value
             for name, value in values.items()
         }
-        self._db.execute(_insertion(table), [plain[name] for name in _COLUMNS[table]])
+        self._db.execute(_insertion(table, plain), plain)
         self._lines.append({"table": table} | plain)
 
     def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
@@ -197,9 +191,9 @@ class Journal:
             self._db.close()
 
 
-def _insertion(table: str, verb: str = "INSERT") -> str:
-    names = _COLUMNS[table]
-    return f"{verb} INTO {table} ({','.join(names)}) VALUES ({','.join('?' * len(names))})"
+def _insertion(table: str, values: Iterable[str], verb: str = "INSERT") -> str:
+    names = list(values)
+    return f"{verb} INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
 
 
 def read_data(text: str) -> dict[str, Any]:
