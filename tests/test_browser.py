@@ -91,6 +91,11 @@ def test_an_upload_over_jupyters_message_limit_arrives(page: Any, lab: Lab, tmp_
     (tmp_path / "empty.png").write_bytes(b"")
     picker.set_input_files(tmp_path / "empty.png")
     page.wait_for_selector(".wan-of-first-frame .wan-problem.refused:has-text('is empty (0 bytes)')")
+    dropped = page.evaluate_handle(
+        "() => { const all = new DataTransfer(); all.items.add(new File(['no picture'], 'dropped.png')); return all; }"
+    )
+    page.dispatch_event(".wan-of-first-frame .wan-thumb", "drop", {"dataTransfer": dropped})
+    page.wait_for_selector(".wan-of-first-frame .wan-problem.refused:has-text(\"'dropped.png': is not a picture\")")
 
 
 def test_a_run_goes_on_live_while_a_cell_blocks_and_its_twin_stays(page: Any, lab: Lab, portrait: Path) -> None:

@@ -2,21 +2,13 @@
 
 function render({ model, el }) {
   el.classList.add("wan", "wan-gallery");
-  const say = document.createElement("div");
-  say.className = "wan-note";
-  const box = document.createElement("div");
-  box.className = "pictures";
-  box.setAttribute("role", "group");
-  box.setAttribute("aria-label", model.get("label"));
-  el.append(say, box);
-  say.textContent = model.get("label");
+  const label = model.get("label");
+  node(el, "div", "wan-note", label);
+  const box = node(el, "div", "pictures", "", { role: "group", "aria-label": label });
   const buttons = model.get("names").map((name, number) => {
-    const button = document.createElement("button");
-    button.title = name;
-    button.setAttribute("aria-label", name);
-    button.tabIndex = number ? -1 : 0; // one stop of the Tab key; arrows go on from it
-    button.append(document.createElement("img"));
-    button.firstChild.alt = "";
+    // one stop of the Tab key; arrows go on from it
+    const button = node(box, "button", "", "", { title: name, "aria-label": name, tabindex: number ? -1 : 0 });
+    node(button, "img", "", "", { alt: "" });
     button.addEventListener("click", () => model.send({ choose: number }));
     button.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
@@ -28,14 +20,12 @@ function render({ model, el }) {
       next.tabIndex = 0;
       next.focus();
     });
-    box.append(button);
     return button;
   });
-  const addresses = [];
   const hear = (message, buffers) => {
-    const address = URL.createObjectURL(new Blob([buffers[0]], { type: "image/jpeg" }));
-    addresses.push(address);
-    buttons[message.number].firstChild.src = address;
+    const picture = buttons[message.number].firstChild;
+    picture.onload = () => URL.revokeObjectURL(picture.src);
+    picture.src = URL.createObjectURL(new Blob([buffers[0]], { type: "image/jpeg" }));
   };
   const mark = () =>
     buttons.forEach((button, number) => button.setAttribute("aria-pressed", String(number === model.get("chosen"))));
@@ -46,7 +36,6 @@ function render({ model, el }) {
   return () => {
     model.off("msg:custom", hear);
     model.off("change:chosen", mark);
-    addresses.forEach((address) => URL.revokeObjectURL(address));
   };
 }
 

@@ -4,12 +4,8 @@ const PIECE = 1 << 20;
 
 function render({ model, el }) {
   el.classList.add("wan", "wan-picker");
-  const input = document.createElement("input");
-  input.type = "file";
-  input.hidden = true;
-  input.accept = model.get("accept");
-  const button = document.createElement("button");
-  el.append(button, input);
+  const button = node(el, "button");
+  const input = node(el, "input", "", "", { type: "file", hidden: "", accept: model.get("accept") });
   let file = null;
   let job = 0;
 

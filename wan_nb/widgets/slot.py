@@ -21,7 +21,7 @@ from wan_nb.media import load
 from wan_nb.problems import Problem
 from wan_nb.request import MEDIA_FIELDS
 from wan_nb.widgets.offers import Offer
-from wan_nb.widgets.parts import HERE, STYLE, box, escape, guarded, jpeg_address, note_html, problem_html, put, show
+from wan_nb.widgets.parts import STYLE, box, escape, guarded, jpeg_address, note_html, problem_html, put, script, show
 from wan_nb.widgets.state import FormState
 
 LABELS = {
@@ -166,7 +166,7 @@ class FilePicker(anywidget.AnyWidget):
         fault: Called with an exception of these two.
     """
 
-    _esm = (HERE / "picker.js").read_text(encoding="utf-8")
+    _esm = script("picker.js")
     _css = STYLE
     label = traitlets.Unicode("").tag(sync=True)
     accept = traitlets.Unicode("").tag(sync=True)
@@ -232,7 +232,7 @@ class Gallery(anywidget.AnyWidget):
         fault: Called with an exception of these.
     """
 
-    _esm = (HERE / "gallery.js").read_text(encoding="utf-8")
+    _esm = script("gallery.js")
     _css = STYLE
     label = traitlets.Unicode("").tag(sync=True)
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
