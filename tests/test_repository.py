@@ -90,8 +90,9 @@ ALLOWED: dict[str, set[str]] = {
     "cli": {"checkup", "connect", "ledger", "record", "sharing", "telling"},
     "simulator": {"catalog", "video"},
     "widgets": {
-        "advice", "catalog", "content", "drawing", "geometry", "history", "media", "pixels", "pricing", "problems",
-        "record", "request", "preview", "ratio", "repair", "run", "schedule", "session", "tables", "task", "video",
+        "advice", "catalog", "content", "drawing", "export", "geometry", "history", "media", "pixels", "pricing",
+        "problems", "record", "request", "preview", "ratio", "repair", "run", "schedule", "session", "tables", "task",
+        "video",
     },
 }  # fmt: skip
 """Who may import whom, beyond `FREE`: effects at the rim, values in the middle (arrows of the design)."""

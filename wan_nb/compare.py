@@ -208,11 +208,12 @@ class Experiment(Grid):
             self._held[study] = {*other._fingerprints.values()} <= {*self._fingerprints.values()}
         return self._held[study]
 
-    def ballot(self, judge: str = "") -> Ballot | None:
+    def ballot(self, judge: str = "", *, skipped: Mapping[frozenset[Key], int] | None = None) -> Ballot | None:
         """Draw the next two videos for a judge: of one seed, fewest votes first, sides at random.
 
         Args:
             judge: Who will vote; spaces and capitals make no other judge.
+            skipped: How often this judge put two videos off; they come last.
 
         Returns:
             None when this judge has judged every two videos that are there, or no pair needs more votes.
@@ -220,7 +221,7 @@ class Experiment(Grid):
         runs = {cell.key: cell.run.id for cell in self.cells if cell.run and cell.video}
         votes = [each for each in standing(self.judgements) if each.kind == "vote"]
         needs_more = [(each.left, each.right) for each in self.tally().verdicts if each.p_value is None]
-        return draw(needs_more, self.seeds, runs, votes, self._known(judge))
+        return draw(needs_more, self.seeds, runs, votes, self._known(judge), skipped or {})
 
     # --- how it is shown ----------------------------------------------------------------------------------------
 

@@ -98,8 +98,9 @@ def draw(
     runs: Mapping[Key, str],
     votes: Iterable[Judgement],
     judge: str,
+    skipped: Mapping[frozenset[Key], int],
 ) -> Ballot | None:
-    """Draw the next ballot: from where this judge voted least, then from where anybody did.
+    """Draw the next ballot: what was put off last, from where this judge voted least, then from where anybody did.
 
     Args:
         pairs: Labels of the variants that need more votes.
@@ -107,27 +108,26 @@ def draw(
         runs: Id of the run of each video that is there.
         votes: The votes that stand.
         judge: Who is asked.
+        skipped: How often the judge put two videos off.
 
     Returns:
         None when this judge has voted on every two videos.
 
     Example:
-        >>> ballot = draw([("A", "B")], [1, 2], {("A", 1): "r1", ("B", 1): "r2", ("A", 2): "r3"}, [], "ann")
+        >>> ballot = draw([("A", "B")], [1, 2], {("A", 1): "r1", ("B", 1): "r2", ("A", 2): "r3"}, [], "ann", {})
         >>> sorted((ballot.left, ballot.right)), ballot.remaining
         ([('A', 1), ('B', 1)], 1)
     """
     labels = {run_id: label for (label, _), run_id in runs.items()}
-    cast = [
-        (each.judge, frozenset((each.left, each.right))) for each in votes if {each.left, each.right} <= labels.keys()
-    ]
-    mine = Counter(frozenset(labels[run_id] for run_id in both) for who, both in cast if who == judge)
+    cast = [(each.judge, frozenset((each.left, each.right))) for each in votes]
+    mine = Counter(frozenset(map(labels.get, both)) for who, both in cast if who == judge and both <= labels.keys())
     of_all = Counter(both for _, both in cast)
-    found: list[tuple[tuple[int, int], list[Key]]] = []
+    found: list[tuple[tuple[int, int, int], list[Key]]] = []
     for pair, seed in itertools.product(pairs, seeds):
         keys = [(label, seed) for label in pair]
         both = frozenset(runs.get(key, "") for key in keys)
         if "" not in both and (judge, both) not in cast:
-            found.append(((mine[frozenset(pair)], of_all[both]), keys))
+            found.append(((skipped.get(frozenset(keys), 0), mine[frozenset(pair)], of_all[both]), keys))
     if not found:
         return None
     fewest = min(count for count, _ in found)

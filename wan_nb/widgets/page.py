@@ -12,7 +12,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
@@ -23,10 +23,11 @@ from urllib.parse import quote
 from wan_nb import tables
 from wan_nb.content import amount
 from wan_nb.errors import ConfigError
+from wan_nb.export import judgement_rows
 from wan_nb.geometry import Size
 from wan_nb.widgets import video as video_view
 from wan_nb.widgets.diff import prompt_diff_html
-from wan_nb.widgets.parts import HERE, INK, LINE, SOFT, STYLE, TONES, escape, jpeg_address
+from wan_nb.widgets.parts import HERE, INK, LINE, SOFT, STYLE, escape, jpeg_address
 from wan_nb.widgets.wording import phase_words
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ STRIP_CHARS = 200_000
 """Characters of pictures in the static twin of a study, all together."""
 
 _PICTURE = "display:block;max-width:100%;margin:0;border-radius:3px"
+_RUN_COLUMNS = ("variant", "seed", "state", "size", "seconds", "cost", "currency", "run_id")
+_SAID_COLUMNS = ("at", "judge", "kind", "left", "right", "seed", "better", "stars", "is_blind", "note")
 _POLICY = (
     "default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
     "media-src blob: {files}; base-uri 'none'; form-action 'none'"
@@ -57,46 +60,36 @@ def about(experiment: Experiment) -> str:
     return f"{words}; SIMULATED" if experiment.session.is_simulated else words
 
 
-def title(experiment: Experiment) -> str:
-    """Return a study's name, or what stands for it."""
-    return experiment.name or "Comparison"
+def head_html(experiment: Experiment) -> str:
+    """Return a study's name, what it compares, and its warnings, a line each."""
+    return (
+        f'<div style="font-size:15px"><b>{escape(experiment.name or "Comparison")}</b></div>'
+        f'<div style="color:{SOFT}">{escape(about(experiment))}</div>{_warnings_html(experiment)}'
+    )
 
 
-def warnings_html(experiment: Experiment) -> str:
-    """Return the study's warnings, a line each."""
+def _warnings_html(experiment: Experiment) -> str:
     lines = "".join(f'<div style="margin:1px 0">△ {escape(text)}</div>' for text in experiment.warnings)
     return f'<div style="color:{SOFT};font-size:12px;margin:4px 0">{lines}</div>'
 
 
-def state_html(cell: Cell) -> str:
-    """Return where a cell stands, in the colour of it."""
+def _word(cell: Cell) -> str:
+    """Return where a cell stands, in a word or two, with the code of what went wrong."""
     if cell.run is None:
-        return f'<span style="color:{TONES["off"]}">not sent</span>'
+        return "not sent"
     state = cell.run.state
     words = phase_words(state)
-    code = f": {escape(state.code)}" if state.code and words.tone == "bad" else ""
-    return f'<span style="color:{TONES[words.tone]}">● {escape(words.word)}{code}</span>'
+    return f"{words.word}: {state.code}" if state.code and words.tone == "bad" else words.word
 
 
 def states_html(experiment: Experiment, cells: Sequence[Cell]) -> str:
     """Return the table of a study: a row each variant, a column each seed, where each cell stands."""
-    place = f"text-align:left;vertical-align:top;padding:3px 14px 3px 0;border-top:1px solid {LINE}"
-    head = "".join(f'<th scope="col" style="{place};font-weight:600">seed {seed}</th>' for seed in experiment.seeds)
-    lines = "".join(
-        f'<tr><th scope="row" style="{place};font-weight:normal"><b>{escape(variant.label)}</b> '
-        f"{escape(variant.name)}</th>"
-        + "".join(
-            f'<td style="{place};white-space:nowrap">{state_html(cell)}</td>'
-            for cell in cells
-            if cell.variant == variant
-        )
-        + "</tr>"
-        for variant in experiment.variants
-    )
-    return (
-        f'<div style="overflow-x:auto"><table style="border-collapse:collapse;font-size:13px;margin:4px 0">'
-        f'<tr><th scope="col" style="{place}">variant</th>{head}</tr>{lines}</table></div>'
-    )
+    words = {cell.key: _word(cell) for cell in cells}
+    rows = [
+        (f"{each.label} {each.name}", *(words[each.label, seed] for seed in experiment.seeds))
+        for each in experiment.variants
+    ]
+    return tables.as_html(("variant", *(f"seed {seed}" for seed in experiment.seeds)), rows)
 
 
 def diffs_html(cells: Sequence[Cell]) -> str:
@@ -121,45 +114,39 @@ def _strip(video: Video, longest: int) -> bytes:
     return out.getvalue()
 
 
-def _strips(cells: Sequence[Cell], limit: int) -> str:
-    """Return a variant's videos as strips under their seeds."""
-    parts = []
-    for cell in cells:
-        made, words = cell.video, f"seed {cell.seed} · {state_html(cell)}"
-        picture = ""
-        if made:
-            words = f"seed {cell.seed} · {escape(f'{made.size}')} · {made.duration_s:.1f} s"
-            if address := jpeg_address(partial(_strip, made), longest=420, limit=limit):
-                picture = f'<img alt="{escape(f"{cell}")}: three frames" src="{address}" style="{_PICTURE}">'
-        parts.append(
-            f'<div style="flex:0 1 300px;min-width:150px">{picture}'
-            f'<div style="font-size:12px;color:{SOFT}">{words}</div></div>'
-        )
-    return f'<div style="display:flex;flex-wrap:wrap;gap:6px 10px">{"".join(parts)}</div>'
+def _shown(cell: Cell, limit: int) -> str:
+    """Return a video as a strip over its seed, or where the cell stands."""
+    made, words, picture = cell.video, _word(cell), ""
+    if made:
+        words = f"{made.size} · {made.duration_s:.1f} s"
+        if address := jpeg_address(partial(_strip, made), longest=420, limit=limit):
+            picture = f'<img alt="{escape(f"{cell}")}: three frames" src="{address}" style="{_PICTURE}">'
+    return (
+        f'<div style="flex:0 1 300px;min-width:150px">{picture}'
+        f'<div style="font-size:12px;color:{SOFT}">seed {cell.seed} · {escape(words)}</div></div>'
+    )
 
 
 def rows_html(cells: Sequence[Cell], *, chars: int = STRIP_CHARS) -> str:
-    """Return each variant with its prompt and, as strips, its videos.
+    """Return each variant with its prompt, unless its name says it whole, and its videos as strips.
 
     Args:
         cells: All cells of a study, variant by variant.
         chars: Characters that all pictures may take together.
     """
     limit = max(2_000, min(24_000, chars // max(1, len(cells))))
-    return "".join(
-        f'<section style="border-top:1px solid {LINE};padding:8px 0;break-inside:avoid"><div style="font-size:14px">'
-        f"<b>{escape(label)}</b> {escape(row[0].variant.name)}</div>"
-        f'<div style="margin:0 0 4px;overflow-wrap:anywhere">{escape(_prompt_below(row[0]))}</div>'
-        f"{_strips(row, limit)}</section>"
-        for label, group in groupby(cells, key=lambda cell: cell.variant.label)
-        if (row := list(group))
-    )
-
-
-def _prompt_below(cell: Cell) -> str:
-    """Return a variant's prompt, unless its name says it whole."""
-    prompt = str(cell.request.prompt or "")
-    return "" if f'"{prompt}"' in cell.variant.name else prompt
+    text = ""
+    for variant, row in groupby(cells, key=lambda cell: cell.variant):
+        prompt = str(variant.request.prompt or "")
+        below = "" if f'"{prompt}"' in variant.name else escape(prompt)
+        strips = "".join(_shown(cell, limit) for cell in row)
+        text += (
+            f'<section style="border-top:1px solid {LINE};padding:8px 0;break-inside:avoid">'
+            f'<div style="font-size:14px"><b>{escape(variant.label)}</b> {escape(variant.name)}</div>'
+            f'<div style="margin:0 0 4px;overflow-wrap:anywhere">{below}</div>'
+            f'<div style="display:flex;flex-wrap:wrap;gap:6px 10px">{strips}</div></section>'
+        )
+    return text
 
 
 def html(experiment: Experiment) -> str:
@@ -169,10 +156,8 @@ def html(experiment: Experiment) -> str:
     rewritten = f"<details><summary>Prompts as the service rewrote them</summary>{diffs}</details>" if diffs else ""
     votes = experiment.tally()._repr_html_() if experiment.judgements else ""
     return (
-        f'<div style="color:{INK};font-size:13px;line-height:1.4">'
-        f'<div style="font-size:15px"><b>{escape(title(experiment))}</b></div>'
-        f'<div style="color:{SOFT}">{escape(about(experiment))}</div>{warnings_html(experiment)}'
-        f"{rows_html(cells)}{votes}{rewritten}</div>"
+        f'<div style="color:{INK};font-size:13px;line-height:1.4">{head_html(experiment)}{rows_html(cells)}{votes}'
+        f"{rewritten}</div>"
     )
 
 
@@ -229,15 +214,15 @@ def page_html(experiment: Experiment, *, folder: str = "") -> str:
     policy = _POLICY.format(digest=digest, files="'self' file:" if folder else "")
     cells = experiment.cells
     inside = "" if folder else "".join(_stored(run_id, each) for run_id, each in _videos(cells).items())
-    name, today = escape(title(experiment)), datetime.now(UTC).astimezone()
+    name, today = escape(experiment.name or "Comparison"), datetime.now(UTC).astimezone()
     sections = [
         ("Videos", '<div class="seeds" role="group" aria-label="What to see"></div><div class="player"></div>'),
         ("Variants", rows_html(cells, chars=4 * STRIP_CHARS)),
-        ("Votes", experiment.tally()._repr_html_() + _said_html(experiment, cells)),
+        ("Votes", experiment.tally()._repr_html_() + _said_html(experiment)),
         ("Measures", experiment.measures()._repr_html_() if experiment.videos else ""),
         ("Prompts as the service rewrote them", diffs_html(cells)),
         ("Settings", _settings_html(experiment)),
-        ("Runs", _runs_html(cells)),
+        ("Runs", _table(experiment.rows(), _RUN_COLUMNS)),
     ]
     body = "".join(
         f'<section class="part {head.split()[0].lower()}"><h2>{head}</h2>{text}</section>'
@@ -252,7 +237,7 @@ def page_html(experiment: Experiment, *, folder: str = "") -> str:
         f"{(HERE / 'page.css').read_text(encoding='utf-8')}</style></head>"
         f'<body><main class="wan wan-page"><header><h1>{name}</h1>'
         f"<p>{escape(about(experiment))} · {today:%Y-%m-%d %H:%M}</p>"
-        f"{warnings_html(experiment)}</header>{body}</main>"
+        f"{_warnings_html(experiment)}</header>{body}</main>"
         f'<script type="application/json" id="study">{_safe(_study(experiment, cells, folder))}</script>{inside}'
         f'<script type="module">{script}</script></body></html>\n'
     )
@@ -280,12 +265,10 @@ def _study(experiment: Experiment, cells: Sequence[Cell], folder: str) -> dict[s
 
 def clip_of(cell: Cell, *, poster: str = "") -> dict[str, Any]:
     """Return what the player needs to know of a study's cell."""
-    run = cell.run
     made = cell.video
     size = made.size if made else cell.request.predicted_size() or Size(16, 9)
-    word = "" if made else phase_words(run.state).word if run else "not sent"
-    label = f"{cell.variant.label} {cell.variant.name}"
-    clip = video_view.clip(size, label=label, word=word, key=run.id if run else "", video=made, poster=poster)
+    label, key = f"{cell.variant.label} {cell.variant.name}", cell.run.id if cell.run else ""
+    clip = video_view.clip(size, label=label, word="" if made else _word(cell), key=key, video=made, poster=poster)
     return clip | {"short": cell.variant.label}
 
 
@@ -301,59 +284,29 @@ def _stored(run_id: str, made: Video) -> str:
 
 def _settings_html(experiment: Experiment) -> str:
     """Return the fields that all variants share, and of each variant what is compared."""
-    compared = {name for variant in experiment.variants for name in variant.changes}
-    given = experiment.baseline.to_record().items()
-    rows = [("all", name, _plain(value)) for name, value in given if name not in compared]
-    for variant in experiment.variants:
-        rows += [(variant.label, name, _plain(value)) for name, value in variant.changes.items()]
-    return tables.as_html(("variant", "field", "value"), rows)
+    axes = experiment.design.axes
+    shared = {name: value for name, value in experiment.baseline.to_record().items() if name not in axes}
+    given = [("all", shared), *((variant.label, variant.changes) for variant in experiment.variants)]
+    rows = [
+        {"variant": label, "field": name, "value": value} for label, fields in given for name, value in fields.items()
+    ]
+    return _table(rows, ("variant", "field", "value"))
+
+
+def _said_html(experiment: Experiment) -> str:
+    """Return who said what, folded."""
+    rows = judgement_rows(experiment)
+    if not rows:
+        return ""
+    return f"<details><summary>All {len(rows)} judgements</summary>{_table(rows, _SAID_COLUMNS)}</details>"
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    return tables.as_html(columns, [[_plain(row[name]) for name in columns] for row in rows])
 
 
 def _plain(value: Any) -> str:
-    """Say a field's value; a file by its name alone."""
+    """Say a value; a file by its name alone."""
     if isinstance(value, dict) and "name" in value:
         return str(value["name"])
-    return str(getattr(value, "name", value))
-
-
-def _runs_html(cells: Sequence[Cell]) -> str:
-    rows = []
-    for cell in cells:
-        run, made = cell.run, cell.video
-        cost = "" if made is None else "free (simulated)" if made.is_simulated else str(made.cost or "not published")
-        rows.append(
-            (
-                cell.variant.label,
-                str(cell.seed),
-                phase_words(run.state).word if run else "not sent",
-                f"{made.size}" if made else "",
-                f"{made.duration_s:.2f} s" if made else "",
-                f"{made.fps:.4g}" if made else "",
-                cost,
-                run.id if run else "",
-                f"{run.state.task_id[:8]}…" if run and run.state.task_id else "",
-            )
-        )
-    return tables.as_html(("variant", "seed", "state", "size", "length", "fps", "cost", "run", "task"), rows)
-
-
-def _said_html(experiment: Experiment, cells: Sequence[Cell]) -> str:
-    """Return who said what, folded."""
-    names = {cell.run.id: str(cell) for cell in cells if cell.run}
-    rows: list[Sequence[str]] = [
-        (
-            f"{datetime.fromtimestamp(each.at, UTC).astimezone():%Y-%m-%d %H:%M}",
-            each.judge or "unnamed",
-            each.kind,
-            names.get(each.left, each.left),
-            names.get(each.right, each.right),
-            f"{each.stars} of 5 stars" if each.kind == "rating" else each.choice,
-            "blind" if each.is_blind else "",
-            each.note,
-        )
-        for each in experiment.judgements
-    ]
-    if not rows:
-        return ""
-    table = tables.as_html(("when", "judge", "", "left", "right", "said", "", "note"), rows)
-    return f"<details><summary>All {len(rows)} judgements</summary>{table}</details>"
+    return "" if value is None else str(getattr(value, "name", value))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable
-from functools import partial
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as W  # noqa: N812
@@ -18,12 +18,13 @@ from IPython.core.getipython import get_ipython
 
 from wan_nb.widgets import page
 from wan_nb.widgets import video as video_view
-from wan_nb.widgets.parts import Paced, escape, fault_html, guarded, jpeg_address
+from wan_nb.widgets.parts import Paced, box, escape, fault_html, guarded, jpeg_address, note_html
+from wan_nb.widgets.parts import show as show_part
 
 if TYPE_CHECKING:
     from wan_nb.cells import Cell, StudyEstimate
     from wan_nb.compare import Experiment
-    from wan_nb.votes import Ballot
+    from wan_nb.votes import Ballot, Key
 
 POSTERS_CHARS = 54_000
 """Characters of all pictures in a player's state: no trait passes 64 KB."""
@@ -34,12 +35,50 @@ TALLY_BYTES = 60_000
 KEYS = {"a": "left", "s": "tie", "d": "right", "n": "skip", "u": "undo"}
 """Keys of a judge, and the buttons that they press."""
 
+_BUTTONS = {
+    "left": "Left is better (A)",
+    "tie": "Equal (S)",
+    "right": "Right is better (D)",
+    "skip": "Later (N)",
+    "undo": "Undo (U)",
+}
 
-class _Following(W.VBox):  # type: ignore[misc]
-    """A view that hears of a study's runs and votes until it is closed, with a place for what went wrong."""
 
-    _trouble: W.HTML
-    _ends: tuple[Callable[[], None], ...]
+class _View(W.VBox):  # type: ignore[misc]
+    """A view with a study's videos in step, which hears of its runs and votes until it is closed.
+
+    Args:
+        experiment: The study.
+        name: Of its class on the page.
+        height: Pixels of the tallest box.
+        keys: Keys of the view, as `video.Player` takes them.
+    """
+
+    def __init__(self, experiment: Experiment, name: str, *, height: int, **keys: Any) -> None:
+        super().__init__()
+        for each in ("wan", "wan-form", name):
+            self.add_class(each)
+        self.experiment = experiment
+        self._lock = threading.RLock()
+        self._shown: Sequence[Cell] = ()
+        self._trouble = W.HTML()
+        self._player = video_view.Player([], self._bytes, experiment.session.later, height=height, **keys)
+
+    def _begin(self, children: Sequence[W.Widget], paint: Callable[[], None]) -> None:
+        """Paint now, and at each change of a run and each judgement, whoever caused it."""
+        session, guarded_paint = self.experiment.session, guarded(paint, self.fault)
+        self.children = children
+        soon = Paced(session, guarded_paint)
+        self._ends = session.observe(lambda _: soon()), session.studybook.onlookers.add(lambda _: soon())
+        guarded_paint()
+
+    def _later(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Hand over to a worker: no click waits for the journal."""
+        guarded(self.experiment.session.later, self.fault)(guarded(function, self.fault), *arguments)
+
+    def _bytes(self, index: int) -> bytes:
+        made = self._shown[index].video
+        return made.path.read_bytes() if made else b""
 
     def fault(self, error: BaseException) -> None:
         """Show an exception, until the user does something else."""
@@ -52,7 +91,7 @@ class _Following(W.VBox):  # type: ignore[misc]
         super().close()
 
 
-class StudyView(_Following):
+class StudyView(_View):
     """A live study: states, price and Submit, and all variants of one seed in step.
 
     Args:
@@ -61,57 +100,37 @@ class StudyView(_Following):
     """
 
     def __init__(self, experiment: Experiment, *, settled: Callable[[], Any] = lambda: None) -> None:
-        self.experiment = experiment
-        self._later, self._settled = experiment.session.later, settled
-        self._lock = threading.Lock()
+        super().__init__(experiment, "wan-study", height=320)
+        self._settled = settled
         self._is_going = False
         self._asked = ""  # the price that is to be confirmed
         self._said = len(experiment.judgements)
-        self._soon = Paced(experiment.session, guarded(self.refresh, self.fault))
-        self._shown: list[Cell] = []
         self._posters: dict[str, str] = {}
-        self._head, self._table, self._votes, self._trouble, self._price = (W.HTML() for _ in range(5))
+        self._head, self._table, self._votes, self._price = (W.HTML() for _ in range(4))
         self._submit = W.Button(description="Submit", button_style="primary")
         self._submit.add_class("wan-submit")
         self._yes, self._no = W.Button(button_style="warning"), W.Button(description="Do not")
         self._seed = W.ToggleButtons(options=[(f"seed {seed}", seed) for seed in experiment.seeds])
-        self._seed.layout.display = "" if len(experiment.seeds) > 1 else "none"
-        self._player = video_view.Player([], self._bytes, self._later, height=320)
-        send = W.HBox([self._submit, self._yes, self._no, self._price])
-        send.add_class("wan-send")
+        show_part(self._seed, len(experiment.seeds) > 1)
+        self._submit.on_click(lambda _: self._later(self._pressed))
+        self._yes.on_click(lambda _: self._later(self._confirmed))
+        self._no.on_click(lambda _: self._later(self._ask, ""))
+        self._seed.observe(lambda _: self._later(self.refresh), names="value")
+        send = box(W.HBox, [self._submit, self._yes, self._no, self._price], "wan-send")
         parts = (self._head, self._table, send, self._trouble, self._seed, self._player, self._votes)
-        super().__init__(children=parts)
-        for name in ("wan", "wan-form", "wan-study"):
-            self.add_class(name)
-        self._submit.on_click(self._guarded(self._pressed))
-        self._yes.on_click(self._guarded(self._confirmed))
-        self._no.on_click(self._guarded(lambda _: self._ask("")))
-        self._seed.observe(self._guarded(lambda _: self.refresh()), names="value")
-        self._ends = _follow(experiment, self._soon)
-        guarded(self.refresh, self.fault)()
+        self._begin(parts, self.refresh)
 
     def __repr__(self) -> str:
         return repr(self.experiment)
-
-    def _guarded(self, function: Callable[[Any], Any]) -> Callable[..., object]:
-        """Return a callback that is handed over to a worker: no click waits for the journal."""
-        return guarded(lambda event: self._later(guarded(function, self.fault), event), self.fault)
-
-    def _bytes(self, index: int) -> bytes:
-        made = self._shown[index].video
-        return made.path.read_bytes() if made else b""
 
     def refresh(self) -> None:
         """Paint what the journal says now."""
         with self._lock:
             study = self.experiment
-            cells, estimate = study.cells, study.estimate
-            self._head.value = (
-                f'<div style="font-size:15px;font-weight:600">{escape(page.title(study))}</div>'
-                f'<div class="wan-note">{escape(page.about(study))}</div>{page.warnings_html(study)}'
-            )
+            cells = study.cells
+            self._head.value = page.head_html(study)
             self._table.value = page.states_html(study, cells)
-            self._say_price(estimate)
+            self._say_price(study.estimate)
             self._shown = [cell for cell in cells if cell.seed == self._seed.value]
             self._player.clips = [page.clip_of(cell, poster=self._poster(cell)) for cell in self._shown]
             self._votes.value = self._votes_html()
@@ -122,25 +141,23 @@ class StudyView(_Following):
 
     def _votes_html(self) -> str:
         """Return the tally; of votes that came since, how many: who is ahead would sway a judge on the same page."""
-        study, said = self.experiment, len(self.experiment.judgements)
+        said = len(self.experiment.judgements)
         if said and said == self._said:
-            return tally_html(study)
+            return tally_html(self.experiment)
         if said:
-            text = f"Judgements so far: {said}. <code>study.tally()</code> counts them, once nobody here is to judge."
-        else:
-            text = (
-                'No votes yet: <code>study.judge("your name")</code> shows two at a time, names hidden; '
-                f"{study.votes_planned} votes on each pair are planned."
-            )
-        return f'<div class="wan-note">{text}</div>'
+            return note_html(f"Judgements so far: {said}. <code>study.tally()</code> counts them, once nobody judges.")
+        return note_html(
+            'No votes yet: <code>study.judge("your name")</code> shows two at a time, names hidden; '
+            f"{self.experiment.votes_planned} votes on each pair are planned."
+        )
 
     def _poster(self, cell: Cell) -> str:
         """Return the first frame as it was asked, while there is no video."""
         medium = cell.request.first_frame
         if cell.video or medium is None or medium.url or medium.error:
             return ""
-        limit = POSTERS_CHARS // len(self.experiment.variants)
         if medium.sha256 not in self._posters:
+            limit = POSTERS_CHARS // len(self.experiment.variants)
             self._posters[medium.sha256] = jpeg_address(medium.thumbnail, longest=320, limit=limit)
         return self._posters[medium.sha256]
 
@@ -149,7 +166,7 @@ class StudyView(_Following):
         self._submit.disabled = not estimate.missing or bool(self._asked)
         self._yes.description = f"Yes, spend {self._asked}"
         for button in (self._yes, self._no):
-            button.layout.display = None if self._asked else "none"
+            show_part(button, bool(self._asked))
         runs = f"{estimate.missing} run{'' if estimate.missing == 1 else 's'}"
         price = "simulated, free" if estimate.is_simulated else _price(estimate)
         self._submit.description = f"Submit {runs} — {price}" if estimate.missing else "All submitted"
@@ -158,7 +175,7 @@ class StudyView(_Following):
         self._asked = price
         self.refresh()
 
-    def _pressed(self, _: object) -> None:
+    def _pressed(self) -> None:
         """Send what is missing; what costs is asked for by another button, so that a double click spends nothing."""
         self._trouble.value = ""
         if self.experiment.session.is_simulated:
@@ -166,14 +183,12 @@ class StudyView(_Following):
         else:
             self._ask(_price(self.experiment.estimate))
 
-    def _confirmed(self, _: object) -> None:
+    def _confirmed(self) -> None:
         price = _price(self.experiment.estimate)
-        if not self._asked:
-            return  # the second of two clicks
-        if self._asked != price:
-            self._ask(price)  # it has changed meanwhile: that is for the user to see first
-        else:
+        if self._asked == price:
             self._submit_all()
+        elif self._asked:  # else it is the second of two clicks
+            self._ask(price)  # it has changed meanwhile: that is for the user to see first
 
     def _submit_all(self) -> None:
         self._asked = ""
@@ -184,17 +199,11 @@ class StudyView(_Following):
             self.refresh()
 
 
-def _follow(experiment: Experiment, soon: Callable[[], None]) -> tuple[Callable[[], None], ...]:
-    """Ask for `soon` at each change of a run and at each judgement, whoever caused it; returns what ends that."""
-    session = experiment.session
-    return session.observe(lambda _: soon()), session.studybook.onlookers.add(lambda _: soon())
-
-
 def _price(estimate: StudyEstimate) -> str:
     return f"about {estimate.money}" if estimate.money else "an unknown price"
 
 
-class JudgeView(_Following):
+class JudgeView(_View):
     """Blind votes: two videos of one seed, sides drawn at random, names hidden.
 
     Args:
@@ -203,33 +212,24 @@ class JudgeView(_Following):
     """
 
     def __init__(self, experiment: Experiment, judge: str = "") -> None:
-        self.experiment = experiment
-        self._later = experiment.session.later
-        self._lock = threading.RLock()
+        super().__init__(experiment, "wan-judge", height=400, hotkeys=KEYS, press=self._press)
+        self.add_class("wan-keys")
         self._ballot: Ballot | None = None
-        self._cells: list[Cell] = []
-        self._put_aside: set[frozenset[Any]] = set()
+        self._skipped: Counter[frozenset[Key]] = Counter()
         self._judge = W.Text(value=judge, description="Judge", placeholder="your name", continuous_update=False)
         self._note = W.Text(description="Note", placeholder="why? It goes with the vote.", layout={"width": "auto"})
-        self._progress, self._end, self._trouble = W.HTML(), W.HTML(), W.HTML()
-        self._player = video_view.Player([], self._bytes, self._later, height=400, hotkeys=KEYS, press=self._do)
-        words = {"left": "Left is better (A)", "tie": "Equal (S)", "right": "Right is better (D)", "skip": "Later (N)",
-                 "undo": "Undo (U)"}  # fmt: skip
-        self._buttons = {name: W.Button(description=text) for name, text in words.items()}
+        self._progress, self._end = W.HTML(), W.HTML()
+        self._buttons = {name: W.Button(description=text) for name, text in _BUTTONS.items()}
         for name, button in self._buttons.items():
             button.add_class(f"wan-vote-{name}")
-            button.on_click(lambda _, name=name: self._do(name))
+            button.on_click(lambda _, name=name: self._press(name))
         self._stars = {side: self._rating(side) for side in ("left", "right")}
-        head, votes = W.HBox([self._judge, self._progress]), W.HBox(list(self._buttons.values()))
-        self._rated = W.HBox(list(self._stars.values()))
-        for box, name in ((head, "wan-send"), (votes, "wan-votes"), (self._rated, "wan-stars")):
-            box.add_class(name)
-        super().__init__(children=(head, self._player, votes, self._rated, self._note, self._trouble, self._end))
-        for name in ("wan", "wan-form", "wan-judge", "wan-keys"):
-            self.add_class(name)
-        self._judge.observe(lambda _: self._hand_over(self._next), names="value")
-        self._ends = _follow(experiment, Paced(experiment.session, guarded(self._look_again, self.fault)))
-        guarded(self._next, self.fault)()
+        self._judge.observe(lambda _: self._later(self._next), names="value")
+        head = box(W.HBox, [self._judge, self._progress], "wan-send")
+        votes = box(W.HBox, list(self._buttons.values()), "wan-votes")
+        self._rated = box(W.HBox, list(self._stars.values()), "wan-stars")
+        parts = (head, self._player, votes, self._rated, self._note, self._trouble, self._end)
+        self._begin(parts, self._look_again)
 
     def __repr__(self) -> str:
         # not how others voted: this is what stays in a notebook that judges share
@@ -248,20 +248,11 @@ class JudgeView(_Following):
             description=side.title(),
             tooltips=[f"{side.title()} video: {n} of 5 stars" for n in range(1, 6)],
         )
-        made.observe(
-            lambda change: self._hand_over(partial(self._rate, side, self._ballot, change["new"])), names="value"
-        )
+        made.observe(lambda change: self._later(self._rate, side, self._ballot, change["new"]), names="value")
         return made
 
-    def _hand_over(self, function: Callable[[], Any]) -> None:
-        guarded(self._later, self.fault)(guarded(function, self.fault))
-
-    def _do(self, name: str) -> None:
-        self._hand_over(partial(self._act, name, self._ballot))
-
-    def _bytes(self, index: int) -> bytes:
-        made = self._cells[index].video
-        return made.path.read_bytes() if made else b""
+    def _press(self, name: str) -> None:
+        self._later(self._act, name, self._ballot)
 
     def _act(self, name: str, ballot: Ballot | None) -> None:
         """Do what a button says, for the two videos that were shown when it was pressed."""
@@ -272,77 +263,53 @@ class JudgeView(_Following):
             elif ballot is None or ballot is not self._ballot:
                 return  # pressed twice: the second press is not for the next pair
             elif name == "skip":
-                self._put_aside.add(frozenset((ballot.left, ballot.right)))
+                self._skipped[frozenset((ballot.left, ballot.right))] += 1
             else:
-                choice: Any = name
-                self.experiment.vote(
-                    ballot.left,
-                    ballot.right,
-                    choice,
-                    judge=self._judge.value,
-                    note=self._note.value.strip(),
-                    is_blind=True,
-                )
-            self._ballot = None
+                self.experiment.vote(ballot.left, ballot.right, name, is_blind=True, **self._by())  # type: ignore[arg-type]
             self._next()
 
     def _rate(self, side: str, ballot: Ballot | None, stars: int | None) -> None:
         if ballot is not None and stars is not None:  # None when the stars are taken off for the next pair
-            key = ballot.left if side == "left" else ballot.right
-            self.experiment.rate(key, stars, judge=self._judge.value, note=self._note.value.strip())
+            self.experiment.rate(ballot.left if side == "left" else ballot.right, stars, **self._by())
 
-    def _draw(self) -> Ballot | None:
-        """Return the next ballot; what was put aside comes last."""
-        found = None
-        for _ in range(24):
-            found = self.experiment.ballot(self._judge.value)
-            if found is None or frozenset((found.left, found.right)) not in self._put_aside:
-                return found
-        self._put_aside.clear()
-        return found
+    def _by(self) -> dict[str, str]:
+        return {"judge": self._judge.value, "note": self._note.value.strip()}
 
     def _look_again(self) -> None:
         """See whether there is something to judge by now, where there was not."""
-        self._next(is_idle=True)
-
-    def _next(self, *, is_idle: bool = False) -> None:
-        """Show the next two videos, or say that there are none; if `is_idle`, leave two that are shown alone."""
         with self._lock:
-            if is_idle and self._ballot is not None:
-                return
-            self._ballot = ballot = self._draw()
+            if self._ballot is None:
+                self._next()
+
+    def _next(self) -> None:
+        """Show the next two videos, or say that there are none."""
+        with self._lock:
+            self._ballot = ballot = self.experiment.ballot(self._judge.value, skipped=self._skipped)
             self._note.value = ""
             for stars in self._stars.values():
                 stars.value = None
             for name, button in self._buttons.items():
                 button.disabled = ballot is None and name != "undo"
             for part in (self._player, self._rated, self._note):
-                part.layout.display = "none" if ballot is None else None
-            if ballot is None:
-                self._player.clips, self._cells = [], []
-                self._progress.value, self._end.value = "", self._over_html()
-                return
-            self._cells = [self.experiment.cell(*ballot.left), self.experiment.cell(*ballot.right)]
+                show_part(part, ballot is not None)
+            keys = (ballot.left, ballot.right) if ballot else ()
+            self._shown = [self.experiment.cell(*key) for key in keys]
             once = secrets.token_hex(4)  # no run's id: it would tell
             self._player.clips = [
                 page.clip_of(cell) | {"label": side, "short": side, "key": f"{once}-{side}", "blind": True}
-                for cell, side in zip(self._cells, ("Left", "Right"), strict=True)
+                for cell, side in zip(self._shown, ("Left", "Right"), strict=False)
             ]
-            of = ballot.done + ballot.remaining
-            self._progress.value = f'<span class="wan-note">{ballot.done} of {of} judged</span>'
-            self._end.value = ""
+            done = f"{ballot.done} of {ballot.done + ballot.remaining} judged" if ballot else ""
+            self._progress.value = f'<span class="wan-note">{done}</span>'
+            self._end.value = "" if ballot else self._over_html()
 
     def _over_html(self) -> str:
         study = self.experiment
         if not study.videos:
-            return '<div class="wan-note">There is no video to judge yet.</div>'
-        verdicts = study.tally().verdicts
-        is_full = verdicts and all(each.decided >= each.planned for each in verdicts)
-        said = (
-            f"The {study.votes_planned} votes on each pair that were planned are in: thank you."
-            if is_full
-            else "You have judged every two videos that are there: thank you. Another judge may go on."
-        )
+            return note_html("There is no video to judge yet.")
+        said = "You have judged every two videos that are there: thank you. Another judge may go on."
+        if study.pairs and all(each.decided >= each.planned for each in study.tally().verdicts):
+            said = f"The {study.votes_planned} votes on each pair that were planned are in: thank you."
         return f'<div class="wan-over"><b>{escape(said)}</b></div>{tally_html(study)}'
 
 
@@ -351,7 +318,7 @@ def tally_html(experiment: Experiment) -> str:
     text = experiment.tally()._repr_html_()
     if len(text.encode()) <= TALLY_BYTES:
         return text
-    return f'<div class="wan-note">{len(experiment.pairs)} pairs: <code>study.tally()</code> shows them all.</div>'
+    return note_html(f"{len(experiment.pairs)} pairs: <code>study.tally()</code> shows them all.")
 
 
 def show(experiment: Experiment) -> None:
@@ -366,14 +333,12 @@ def show(experiment: Experiment) -> None:
     handles: list[Any] = []
 
     def twin() -> dict[str, str]:
-        return {"text/plain": repr(experiment), "text/html": folded(experiment)}
+        folded = (
+            f"<details data-wan-twin><summary>What stays in the notebook</summary>{page.html(experiment)}</details>"
+        )
+        return {"text/plain": repr(experiment), "text/html": folded}
 
     if hasattr(shell, "kernel"):
         view = StudyView(experiment, settled=lambda: handles[0].update(twin(), raw=True))
         screen.display(view)  # type: ignore[no-untyped-call]
     handles.append(screen.display(twin(), raw=True, display_id=True))  # type: ignore[no-untyped-call]
-
-
-def folded(experiment: Experiment) -> str:
-    """Return the static twin, folded: it stands under the live view, and alone once the kernel is gone."""
-    return f"<details data-wan-twin><summary>What stays in the notebook</summary>{page.html(experiment)}</details>"
