@@ -13,6 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class Outcome:
         """Everything that a user could see of it."""
         assert self.snapshot, self.failure
         shot = self.shot
-        files = tuple(path and path.name for path in (shot.audio, shot.clip))
+        files = tuple(path and sha256(path.read_bytes()).hexdigest() for path in (shot.audio, shot.clip))
         made = (shot.size, shot.seconds, shot.sound, shot.look, shot.watermark, shot.shots, shot.last is None)
         return (self.snapshot.usage, self.snapshot.actual_prompt, *made, *files)
 

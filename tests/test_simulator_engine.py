@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from wan_nb.advice import explain
 from wan_nb.catalog import MODELS
-from wan_nb.simulator import SCENARIOS, Fault, Limits, Scenario, engine, intake, oss
+from wan_nb.simulator import SCENARIOS, Fault, Limits, Scenario, engine, intake, storage
 from wan_nb.simulator.engine import Medium, RefusedError, Task, View
 from wan_nb.simulator.scenario import DOCUMENTED, MEASURED, find_fault
 
@@ -185,7 +185,9 @@ def test_what_only_some_sources_allow_is_taken() -> None:
 def test_what_a_model_does_not_have_is_ignored() -> None:
     extra = {"audio_url": "http://x/a.mp3", "template": 3}
     assert broken("wan2.2-i2v-flash", given=extra, shot_type="x", audio="x", size=1) == ""
-    assert intake.addresses(MODELS["wan2.2-i2v-flash"], body("wan2.2-i2v-flash", extra)) == [("first_frame", "data:x")]
+    assert list(intake.addresses(MODELS["wan2.2-i2v-flash"], body("wan2.2-i2v-flash", extra))) == [
+        ("first_frame", "data:x")
+    ]
 
 
 # --- what the video will be -------------------------------------------------------------------------------------------
@@ -468,28 +470,29 @@ def test_a_list_refuses_what_it_cannot_read(query: dict[str, str]) -> None:
 
 
 def test_a_result_address_is_good_as_it_is_and_until_it_expires() -> None:
-    url = urlsplit(oss.result_url("http://127.0.0.1:1", "t0", int(NOON) + 60))
+    url = urlsplit(storage.result_url("http://127.0.0.1:1", "t0", int(NOON) + 60))
     query = {name: values[0] for name, values in parse_qs(url.query).items()}
-    assert refusal(oss.check_download, "t0", query, None, NOON) is None
-    expired = refusal(oss.check_download, "t0", query, None, NOON + 61)
+    assert refusal(storage.check_download, "t0", query, None, NOON) is None
+    expired = refusal(storage.check_download, "t0", query, None, NOON + 61)
     assert expired == (403, "AccessDenied", "Request has expired.")
     for wrong in ({}, {**query, "Expires": "9999999999"}, {**query, "Signature": query["Signature"].lower()}):
-        refused = refusal(oss.check_download, "t0", wrong, None, NOON)
+        refused = refusal(storage.check_download, "t0", wrong, None, NOON)
         assert refused is not None and refused[:2] == (403, "SignatureDoesNotMatch")
-    refused = refusal(oss.check_download, "t0", query, "Bearer sk-1", NOON)
+    refused = refusal(storage.check_download, "t0", query, "Bearer sk-1", NOON)
     assert refused is not None and refused[0] == 400
 
 
 def test_an_upload_follows_its_policy() -> None:
-    policy = oss.policy("wan2.6-i2v", "http://127.0.0.1:1", NOON)
+    policy = storage.policy("wan2.6-i2v", "http://127.0.0.1:1", NOON)
     form = {
         "OSSAccessKeyId": policy["oss_access_key_id"],
         "policy": policy["policy"],
         "Signature": policy["signature"],
         "key": f"{policy['upload_dir']}/a.png",
     }
-    assert oss.check_upload(form, 1024, False, NOON) == "wan2.6-i2v"
-    late = refusal(oss.check_upload, form, 1024, False, NOON + 301)
+    assert policy["upload_dir"].startswith(storage.upload_folder("wan2.6-i2v"))
+    assert refusal(storage.check_upload, form, 1024, False, NOON) is None
+    late = refusal(storage.check_upload, form, 1024, False, NOON + 301)
     assert late == (403, "AccessDenied", "Invalid according to Policy: Policy expired.")
     attempts = [
         ({**form, "key": "elsewhere/a.png"}, 1024, False),
@@ -498,7 +501,7 @@ def test_an_upload_follows_its_policy() -> None:
         (form, policy["max_file_size_mb"] * 1024**2 + 1, False),
         (form, 1024, True),
     ]
-    codes = [refused[1] for each in attempts if (refused := refusal(oss.check_upload, *each, NOON))]
+    codes = [refused[1] for each in attempts if (refused := refusal(storage.check_upload, *each, NOON))]
     assert codes == [
         "AccessDenied",
         "SignatureDoesNotMatch",

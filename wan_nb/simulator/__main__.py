@@ -21,18 +21,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--scenario", choices=list(SCENARIOS), default="plain", help="what goes wrong")
     options = parser.parse_args(arguments)
     clock, scenario = Clock(speed=options.speed), Scenario.named(options.scenario)
-    simulator = Simulator(options.folder, clock=clock, scenario=scenario, port=options.port)
     try:
-        simulator.start()
+        with Simulator(options.folder, clock=clock, scenario=scenario, port=options.port) as simulator:
+            sys.stdout.write(f"{simulator.base_url}\n")
+            sys.stdout.flush()
+            threading.Event().wait()
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    sys.stdout.write(f"{simulator.base_url}\n")
-    sys.stdout.flush()
-    try:
-        threading.Event().wait()
     except KeyboardInterrupt:
-        simulator.stop()
+        pass  # the way to end it
     return 0
 
 

@@ -203,11 +203,6 @@ def _path(spec: ModelSpec) -> str:
     return FRAMES_PATH if spec.family == "kf2v" else VIDEO_PATH
 
 
-def created(task: Task) -> Json:
-    """Return the answer to a create call that was taken."""
-    return {"output": {"task_status": "PENDING", "task_id": task.task_id}, "request_id": task.request_id}
-
-
 # --- status of a task -------------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ simulator takes the union. Fields that a model does not have are ignored. No I/O
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from math import isqrt
@@ -32,27 +32,22 @@ def part(body: Json, name: str) -> Json:
     return {key: item for key, item in value.items() if item is not None} if isinstance(value, dict) else {}
 
 
-def addresses(spec: ModelSpec, body: Json) -> list[tuple[str, str]]:
-    """Return role and address of every input that this model would look at.
+def addresses(spec: ModelSpec, body: Json) -> Iterator[tuple[str, str]]:
+    """Yield role and address of every input that this model looks at, of a body that `check_fields` let through.
 
     Example:
         >>> from wan_nb.catalog import MODELS
         >>> given = {"img_url": "https://x/a.png", "audio_url": "https://x/b.mp3"}
-        >>> addresses(MODELS["wan2.2-i2v-flash"], {"input": given})
+        >>> list(addresses(MODELS["wan2.2-i2v-flash"], {"input": given}))
         [('first_frame', 'https://x/a.png')]
     """
     given = part(body, "input")
     if spec.family == "media":
-        items = given.get("media")
-        items = items if isinstance(items, list) else []
-        found = [(item.get("type"), item.get("url")) for item in items if isinstance(item, dict)]
-    else:
-        found = [(role, given.get(name)) for name, role in _WIRE[spec.family].items()]
-    return [
-        (role, url)
-        for role, url in found
-        if isinstance(role, str) and role in _roles(spec) and isinstance(url, str) and url
-    ]
+        yield from ((item["type"], item["url"]) for item in given["media"])
+        return
+    for name, role in _WIRE[spec.family].items():
+        if role in _roles(spec) and _is_text(given.get(name)):
+            yield role, given[name]
 
 
 def _roles(spec: ModelSpec) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 A *scenario* never acts. The engine reads timing, sizes and limits from it, the server looks up which *fault* meets
 which call. A new scenario is a row in `SCENARIOS`; the advice for its error code is a row in `wan_nb.advice`, and its
-end in the form one in tests/test_browser_faults.py. A new *kind* of fault acts in `service.py`. Seconds are service
+end in the form one in tests/test_browser_faults.py. A new *kind* of fault acts in `server.py`. Seconds are service
 seconds (a clock at speed 60 makes them 60 times shorter), except `life_s`, which is seconds of the machine: results
 live as long as a class needs them.
 """
@@ -162,33 +162,34 @@ _THROTTLED = "Requests rate limit exceeded, please try again later."
 _INSPECTED = "Input or output data may contain inappropriate content."
 _UNAVAILABLE = "The service is temporarily unavailable, please try again later."
 
+
+def _faulty(*faults: Fault) -> Scenario:
+    return Scenario(faults=faults)
+
+
 SCENARIOS: Mapping[str, Scenario] = {
     "plain": Scenario(),
-    "throttled": Scenario(
-        faults=(
-            Fault("create", "status", count=3, status=429, code="Throttling.RateQuota", message=_THROTTLED),
-            Fault("poll", "status", count=4, after=2, status=429, code="Throttling.RateQuota", message=_THROTTLED),
-        )
+    "throttled": _faulty(
+        Fault("create", "status", count=3, status=429, code="Throttling.RateQuota", message=_THROTTLED),
+        Fault("poll", "status", count=4, after=2, status=429, code="Throttling.RateQuota", message=_THROTTLED),
     ),
     "crowded": Scenario(limits=Limits(running=1)),
-    "flaky": Scenario(
-        faults=(
-            Fault("poll", "status", after=1, status=503, code="ServiceUnavailable", message=_UNAVAILABLE),
-            Fault("poll", "reset", after=3),
-            Fault("poll", "slow", after=5, seconds=60),
-            Fault("download", "status", status=503, code="ServiceUnavailable", message=_UNAVAILABLE),
-        )
+    "flaky": _faulty(
+        Fault("poll", "status", after=1, status=503, code="ServiceUnavailable", message=_UNAVAILABLE),
+        Fault("poll", "reset", after=3),
+        Fault("poll", "slow", after=5, seconds=60),
+        Fault("download", "status", status=503, code="ServiceUnavailable", message=_UNAVAILABLE),
     ),
-    "down": Scenario(faults=(Fault("create", "status", None, 0, 503, "ServiceUnavailable", _UNAVAILABLE),)),
-    "lost_answer": Scenario(faults=(Fault("create", "lost_answer"),)),
-    "moderated": Scenario(
-        faults=(Fault("create", "fail_task", None, code="DataInspectionFailed", message=_INSPECTED, seconds=10),)
+    "down": _faulty(Fault("create", "status", None, status=503, code="ServiceUnavailable", message=_UNAVAILABLE)),
+    "lost_answer": _faulty(Fault("create", "lost_answer")),
+    "moderated": _faulty(
+        Fault("create", "fail_task", None, code="DataInspectionFailed", message=_INSPECTED, seconds=10)
     ),
-    "expired": Scenario(faults=(Fault("download", "expire", count=None),)),
-    "truncated": Scenario(faults=(Fault("download", "truncate", count=2),)),
-    "stalled": Scenario(faults=(Fault("download", "stall", seconds=3600),)),
-    "storage_missing": Scenario(
-        faults=(Fault("download", "status", None, 0, 404, "NoSuchKey", "The key does not exist."),)
+    "expired": _faulty(Fault("download", "expire", None)),
+    "truncated": _faulty(Fault("download", "truncate", 2)),
+    "stalled": _faulty(Fault("download", "stall", seconds=3600)),
+    "storage_missing": _faulty(
+        Fault("download", "status", None, status=404, code="NoSuchKey", message="The key does not exist.")
     ),
     "storage_refused": Scenario(result_origin="http://127.0.0.1:9"),
     "small": Scenario(tier_area={"480P": 208 * 120, "720P": 320 * 180, "1080P": 480 * 270}),

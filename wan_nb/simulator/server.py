@@ -1,27 +1,54 @@
-"""The simulator's face: a loopback socket in a daemon thread, or the app alone for `httpx.ASGITransport`."""
+"""The simulator's face: the service as a Starlette app, alone for `httpx.ASGITransport` or on a loopback socket.
+
+A handler reads the records, asks the engine, answers or refuses. It runs in a thread of the pool, so that neither a
+body of 30 MB nor a slow folder holds up the loop; only waiting and closing connections happen on the loop.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
+import math
 import os
 import socket
+import struct
 import threading
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from wan_nb.catalog import ModelSpec, find_model
 from wan_nb.clock import Clock
 from wan_nb.errors import ConfigError
-from wan_nb.simulator import oss
-from wan_nb.simulator.scenario import Scenario
-from wan_nb.simulator.service import Service
-from wan_nb.simulator.store import Store
-from wan_nb.simulator.studio import Render, Studio
+from wan_nb.simulator import engine, intake, storage
+from wan_nb.simulator.engine import Json, RefusedError, Task, View
+from wan_nb.simulator.scenario import Fault, Point, Scenario, find_fault
+from wan_nb.simulator.store import Render, Store, Studio, result_name
+
+Handler = Callable[[Request, bytes, Fault | None], Json]
+"""Makes the answer to a call from its body and the fault that meets it."""
 
 _HOST = "127.0.0.1"
 _FAST = Clock(speed=60)
+_QUERIES_PER_S = 20
 
 
 class Simulator:
@@ -57,13 +84,16 @@ class Simulator:
         """
         self._clock = clock
         self._scenario = scenario or Scenario()
+        self._store = Store(folder, clock.now)
+        self._studio = Studio(self._store, clock.now, render)
         self._port = port
-        self._store = Store(folder)
-        self._studio = Studio(self._store, clock, render)
-        self._service = Service(self._store, self._studio, clock, self._scenario)
-        self.app: Starlette = self._service.app()
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+        self._numbers: dict[Point, Iterator[int]] = defaultdict(itertools.count)
+        self._recent: dict[str, deque[float]] = defaultdict(deque)
+        self._lock = threading.Lock()
+        self._spans: tuple[object, Mapping[str, tuple[float, float]]] = (None, {})
+        self.app = self._app()
 
     @property
     def base_url(self) -> str:
@@ -97,13 +127,10 @@ class Simulator:
             timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)
-        self._service.lines = self._server.server_state.connections
         self._thread = threading.Thread(target=_serve, args=(self._server, listener), name="simulator", daemon=True)
         self._thread.start()
-        life_s = self._scenario.life_s
-        self._store.prune(self._clock.now() - 2 * life_s, 2 * max(life_s, oss.UPLOAD_LIFE_S))
-        for task in self._store.tasks().values():
-            self._studio.want(task)
+        now, life_s = self._clock.now(), self._scenario.life_s
+        self._store.prune(now - 2 * life_s, now - 2 * max(life_s, storage.UPLOAD_LIFE_S))
         return self
 
     def stop(self) -> None:
@@ -119,6 +146,234 @@ class Simulator:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _app(self) -> Starlette:
+        """Return the app; under /api/v1 and, for gateways, under any prefix before it."""
+        calls: tuple[tuple[str, str, Point, Handler], ...] = (
+            ("POST", engine.VIDEO_PATH, "create", self._create),
+            ("POST", engine.FRAMES_PATH, "create", self._create),
+            ("GET", "/tasks", "list", self._list),
+            ("GET", "/tasks/{task_id}", "poll", self._poll),
+            ("POST", "/tasks/{task_id}/cancel", "cancel", self._cancel),
+            ("GET", "/uploads", "policy", self._policy),
+        )
+        routes = [
+            Route(f"{prefix}/api/v1{path}{slash}", self._call(at, handler), methods=[method])
+            for prefix in ("", "/{gateway:path}")
+            for method, path, at, handler in calls
+            for slash in ("", "/")
+        ]
+        routes.append(Route("/results/{task_id}.mp4", self._download, methods=["GET"]))
+        routes.append(Route(storage.UPLOAD_PATH, self._upload, methods=["POST"]))
+        expose = ["Accept-Ranges", "Content-Length", "Content-Range", "ETag"]
+        cors = Middleware(
+            CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=expose
+        )
+        errors = dict.fromkeys((RefusedError, HTTPException, Exception), _error)
+        return Starlette(routes=routes, middleware=[cors], exception_handlers=errors)
+
+    # --- faults and limits ---
+
+    @asynccontextmanager
+    async def _met(self, at: Point, request: Request) -> AsyncIterator[Fault | None]:
+        """Count a call, and do what its fault does before and after it."""
+        # looking at a result's head is no download
+        fault = find_fault(self._scenario.faults, at, next(self._numbers[at])) if request.method != "HEAD" else None
+        kind = fault.kind if fault else ""
+        if fault and kind == "slow":
+            await self._clock.sleep(fault.seconds)
+        if kind == "reset":
+            await self._drop(request, reset=True)  # and nobody hears the refusal
+        if fault and kind in ("status", "reset"):
+            raise RefusedError(fault.code, fault.message, fault.status)
+        try:
+            yield fault
+        finally:
+            if kind == "lost_answer":
+                await self._drop(request)
+
+    async def _drop(self, request: Request, *, reset: bool = False) -> None:
+        """Close the connection of a request in the middle of it: an app has no way to ask its server for that."""
+        lines = self._server.server_state.connections if self._server else ()
+        line: Any = next((line for line in lines if getattr(line, "client", None) == request.client), None)
+        if line is None:  # no socket: say what a client of a real one would see
+            import httpx
+
+            raise httpx.ReadError("connection reset") if reset else httpx.RemoteProtocolError("Server disconnected")
+        if reset:
+            linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # closing then sends RST in place of FIN
+            line.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            line.transport.abort()
+        else:
+            line.transport.close()
+        while (await request.receive())["type"] != "http.disconnect":
+            pass  # only then does uvicorn know that no answer is owed
+
+    def _limit(self, key: str, most: int) -> None:
+        """Count a call, or refuse it where the second that ends now is full."""
+        if not self._scenario.limits.enforced:
+            return
+        now = self._clock.now()
+        with self._lock:
+            recent = self._recent[key]
+            while recent and recent[0] <= now - self._clock.real_s(1):
+                recent.popleft()
+            if len(recent) >= most:
+                raise RefusedError(*engine.TOO_FAST)
+            recent.append(now)
+
+    # --- calls under the base URL ---
+
+    def _call(self, at: Point, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            raw = await request.body()
+            async with self._met(at, request) as fault:
+                is_gateway = "gateway" in request.path_params
+                engine.authorise(request.headers.get("authorization"), gateway=is_gateway)
+                if at in ("poll", "list", "cancel"):
+                    self._limit(at, _QUERIES_PER_S)
+                return JSONResponse(await run_in_threadpool(handler, request, raw, fault))
+
+        return endpoint
+
+    def _create(self, request: Request, raw: bytes, fault: Fault | None) -> Json:
+        headers, path = request.headers, request.url.path.partition("/api/v1")[2].rstrip("/")
+        if not headers.get("content-type", "").lower().startswith("application/json"):
+            raise RefusedError("InvalidParameter", "Content-Type must be application/json")
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            body = None
+        spec = engine.admit(path, headers.get("x-dashscope-async"), body)
+        self._limit(f"create {spec.id}", self._scenario.limits.submits_per_s or spec.rate.submits_per_s)
+        is_resolved = headers.get("x-dashscope-ossresourceresolve", "").lower() == "enable"
+        uploaded = partial(self._uploaded, spec, is_resolved)
+        given = intake.addresses(spec, body)
+        media = (storage.take_in(role, address, uploaded, self._store, self._scenario) for role, address in given)
+        task = intake.plan(spec, body, media, self._clock.now(), self._clock.real_s(1), self._scenario)
+        if fault and fault.kind == "fail_task":
+            late = self._clock.real_s(fault.seconds)
+            task = replace(task, code=fault.code, message=fault.message, fails_after=late)
+        self._store.save(task)
+        self._studio.want(task)
+        return {"output": {"task_status": "PENDING", "task_id": task.task_id}, "request_id": task.request_id}
+
+    def _views(self, task_id: str | None = None) -> list[tuple[Task, View]]:
+        """Look at every task, or at one; those without a video get one made."""
+        tasks = self._store.tasks()
+        known, spans = self._spans
+        if known is not tasks:
+            spans = engine.schedule(tasks.values(), self._scenario)
+            self._spans = (tasks, spans)
+        now = self._clock.now()
+        views = []
+        for task in tasks.values() if task_id is None else filter(None, [tasks.get(task_id)]):
+            view = engine.observe(task, spans, self._store.date(result_name(task.task_id)), now, self._scenario)
+            if view.status in ("PENDING", "RUNNING"):
+                self._studio.want(task)
+            views.append((task, view))
+        return views
+
+    def _poll(self, request: Request, _raw: bytes, fault: Fault | None) -> Json:
+        task_id = request.path_params["task_id"]
+        task, view = next(iter(self._views(task_id)), (None, View("UNKNOWN")))
+        if fault and fault.kind == "expire":
+            view = View("UNKNOWN")
+        origin = self._scenario.result_origin or _origin(request)
+        url = storage.result_url(origin, task_id, int(view.end + self._scenario.life_s))
+        return engine.polled(task_id, task, view, url)
+
+    def _list(self, request: Request, _raw: bytes, _fault: Fault | None) -> Json:
+        return engine.listed(request.query_params, self._views(), self._clock.now())
+
+    def _cancel(self, request: Request, _raw: bytes, _fault: Fault | None) -> Json:
+        for task, view in self._views(request.path_params["task_id"]):
+            if view.status == "PENDING":
+                self._store.save(replace(task, cancelled=self._clock.now()))
+                return {"request_id": engine.new_id()}
+        text = "Failed to cancel the task, please confirm if the task is in PENDING status."
+        raise RefusedError("UnsupportedOperation", text)
+
+    # --- uploads ---
+
+    def _policy(self, request: Request, _raw: bytes, _fault: Fault | None) -> Json:
+        if request.query_params.get("action") != "getPolicy":
+            raise RefusedError("InvalidParameter", "Required parameter(action) missing or invalid.")
+        spec = find_model(request.query_params.get("model", ""))
+        if spec is None:
+            raise RefusedError("ModelNotFound", "Model not exist.", 404)
+        return {"request_id": engine.new_id(), "data": storage.policy(spec.id, _origin(request), self._clock.now())}
+
+    async def _upload(self, request: Request) -> Response:
+        async with request.form() as form, self._met("upload", request):
+            file = form.get("file")
+            if not isinstance(file, UploadFile):
+                raise RefusedError("InvalidArgument", "The form has no file.")
+            fields = {name: value for name, value in form.items() if isinstance(value, str)}
+            await run_in_threadpool(self._receive, fields, file)
+        return Response(status_code=200 if fields.get("success_action_status") == "200" else 204)
+
+    def _receive(self, fields: dict[str, str], file: UploadFile) -> None:
+        name = storage.upload_name(fields.get("key", ""))
+        storage.check_upload(fields, file.size or 0, self._store.date(name) is not None, self._clock.now())
+        self._store.make(name, lambda part: part.write_bytes(file.file.read()))
+
+    def _uploaded(self, spec: ModelSpec, is_resolved: bool, address: str) -> str:
+        """Return the kept file of an oss address: only with its header, in time, and for the model of its policy."""
+        key = address.removeprefix("oss://")
+        name = storage.upload_name(key)
+        date = self._store.date(name) if is_resolved else None
+        if date is None or self._clock.now() >= date + storage.UPLOAD_LIFE_S:
+            raise RefusedError("InvalidParameter", "Failed to find the requested media resource")
+        if not key.startswith(storage.upload_folder(spec.id)):
+            raise RefusedError("InvalidParameter", "Don't have authorization to access the media resource")
+        return name
+
+    # --- results ---
+
+    async def _download(self, request: Request) -> ASGIApp:
+        task_id = request.path_params["task_id"]
+        async with self._met("download", request) as fault:
+            # An expired address is refused before anything is looked up, as storage does.
+            now = math.inf if fault and fault.kind == "expire" else self._clock.now()
+            storage.check_download(task_id, request.query_params, request.headers.get("authorization"), now)
+            name = result_name(task_id)
+            if self._store.date(name) is None:
+                raise RefusedError("NoSuchKey", "The specified key does not exist.", 404)
+            whole = FileResponse(self._store.folder / name, media_type="video/mp4")
+            return partial(self._cut, whole, fault) if fault and fault.kind in ("truncate", "stall") else whole
+
+    async def _cut(self, whole: Response, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, but close the connection before the body is complete."""
+        told: list[Message] = []
+
+        async def listen(message: Message) -> None:
+            told.append(message)
+
+        await whole({**scope, "extensions": {}}, receive, listen)  # no extension may pass by `listen`
+        body = b"".join(message.get("body", b"") for message in told)
+        await send(told[0])
+        await send({**told[-1], "body": body[: int(len(body) * fault.share)], "more_body": True})
+        if fault.kind == "stall":
+            await self._clock.sleep(fault.seconds)
+        await self._drop(Request(scope, receive))
+
+
+def _origin(request: Request) -> str:
+    return f"{request.url.scheme}://{request.url.netloc}"
+
+
+async def _error(request: Request, problem: Exception) -> Response:
+    """Answer with an error: in JSON as every call (seeds 000, 001, 003), from storage in XML."""
+    if isinstance(problem, HTTPException):
+        code = HTTPStatus(problem.status_code).phrase.replace(" ", "")
+        problem = RefusedError(code, problem.detail, problem.status_code)
+    elif not isinstance(problem, RefusedError):
+        problem = RefusedError("InternalError", f"{type(problem).__name__}: {problem}", 500)
+    if request.url.path.startswith(("/results/", storage.UPLOAD_PATH)):
+        return Response(storage.xml(problem.code, problem.message), problem.status, media_type="application/xml")
+    body = {"code": problem.code, "message": problem.message, "request_id": engine.new_id()}
+    return JSONResponse(body, problem.status)
 
 
 def _listen(port: int) -> socket.socket:
