@@ -84,12 +84,6 @@ def packets(path: Path) -> list[bytes]:
         return [bytes(packet) for packet in box.demux(audio=0) if packet.size]
 
 
-def label_of(path: Path) -> str:
-    """The mark of generated content in a file."""
-    with av.open(str(path)) as box:
-        return box.metadata["AIGC"]
-
-
 def frame_times(path: Path) -> list[Fraction]:
     with av.open(str(path)) as box:
         stream = box.streams.video[0]
@@ -132,8 +126,9 @@ def test_probe_reads_what_counts(clip: Path) -> None:
 
 
 def test_probe_without_sound_and_with_label(counted: Path) -> None:
-    assert not video.probe(counted).has_audio
-    assert label_of(counted) == LABEL
+    info = video.probe(counted)
+    assert not info.has_audio
+    assert info.label == LABEL
 
 
 def test_probe_of_a_varying_rate_counts_frames_and_length(uneven: Path) -> None:
@@ -342,7 +337,7 @@ def test_label_colour_and_times_are_carried_over(uneven: Path, tmp_path: Path, w
     out = tmp_path / "out.mp4"
     wish = {} if work == "trim" else {"ratio": "4:3"}
     info = getattr(video_edit, work)(uneven, out, **wish)
-    assert label_of(out) == LABEL
+    assert info.label == LABEL
     assert frame_times(out) == frame_times(uneven)
     with av.open(str(out)) as box:
         # what a player goes by

@@ -53,6 +53,8 @@ class VideoInfo:
     """Bytes of the file."""
     rotation: int
     """Degrees clockwise that a player turns the stored picture: 0, 90, 180 or 270."""
+    label: str
+    """The mark of generated content (JSON; FACTS §1.1), or empty."""
 
     @property
     def has_audio(self) -> bool:
@@ -89,6 +91,7 @@ def probe(path: AnyPath) -> VideoInfo:
             audio_codec=box.streams.audio[0].codec_context.name if box.streams.audio else "",
             nbytes=path.stat().st_size,
             rotation=turn,
+            label=box.metadata.get("AIGC", ""),
         )
 
 
