@@ -115,6 +115,7 @@ class Board(W.VBox):  # type: ignore[misc]
     """
 
     KIND = "board"
+    _has_more = False
 
     def __init__(self, session: Session, runs: Iterable[Run] | None = None) -> None:
         self.session = session
@@ -178,13 +179,13 @@ class Board(W.VBox):  # type: ignore[misc]
     def _hear(self, _: object, content: dict[str, Any], __: object) -> None:
         if content.get("hello"):
             self.is_seen = True
-            self._table.send({"now": time.time(), "rows": self._rows(), **self._said()})
-            return
-        self.session.later(guarded(self._act, self.fault), content)
+            self._tell_all()
+        else:
+            self.session.later(guarded(self._act, self.fault), content)
 
-    def _said(self) -> dict[str, Any]:
-        """What else the table is told with its rows."""
-        return {}
+    def _tell_all(self) -> None:
+        page = {"more": self._has_more}
+        self._table.send({"now": time.time(), "rows": self._rows(), "page": page, "fault": ""})
 
     def _act(self, content: dict[str, Any]) -> None:
         """Do what was clicked, on a worker thread."""
@@ -194,7 +195,7 @@ class Board(W.VBox):  # type: ignore[misc]
             return
         self._table.send({"fault": ""})
         if "open" in content:
-            self._open(str(content["open"]))
+            self._put_below(*([RunView(self._run(content["open"]))] if content["open"] else []))
         elif "cancel" in content:
             self._run(content["cancel"]).cancel()
         elif "star" in content:
@@ -216,9 +217,6 @@ class Board(W.VBox):  # type: ignore[misc]
         if picture:
             self._table.send({"poster": run_id}, [picture])
 
-    def _open(self, run_id: str) -> None:
-        self._put_below(*([RunView(self._run(run_id))] if run_id else []))
-
     def _put_below(self, *widgets: W.Widget) -> None:
         with self._lock:
             before, self._below.children = self._below.children, widgets
@@ -239,9 +237,7 @@ class History(Board):
     KIND = "history"
 
     def __init__(self, session: Session) -> None:
-        self._text, self._is_starred = "", False
-        self._cursor = ""
-        self._has_more = False
+        self._wanted: dict[str, Any] = {"text": "", "starred": False, "before": ""}
         super().__init__(session)
         self._is_open_end = False
 
@@ -249,27 +245,25 @@ class History(Board):
         return f"history, {self.session.label}"
 
     def _begin(self) -> Sequence[Run]:
-        found = self.session.runs(PAGE + 1, before=self._cursor, text=self._text, starred=self._is_starred)
+        found = self.session.runs(PAGE + 1, **self._wanted)
         self._has_more = len(found) > PAGE
         return found[:PAGE]
 
-    def _said(self) -> dict[str, Any]:
-        return {"page": {"more": self._has_more}}
-
     def _act(self, content: dict[str, Any]) -> None:
         if "find" in content:
-            self._text, self._is_starred, self._cursor = str(content["find"])[:500], bool(content["starred"]), ""
+            text, starred = str(content["find"])[:500], bool(content["starred"])
+            self._wanted = {"text": text, "starred": starred, "before": ""}
         elif content.get("page") == "older" and self._has_more:
-            self._cursor = next(reversed(self._runs))
+            self._wanted["before"] = next(reversed(self._runs))
         elif content.get("page") == "newest":
-            self._cursor = ""
+            self._wanted["before"] = ""
         else:
             super()._act(content)
             return
         runs = {run.id: run for run in self._begin()}
         with self._lock:
             self._runs = runs
-        self._table.send({"rows": self._rows(), **self._said(), "fault": ""})
+        self._tell_all()
 
 
 # --- what a cell shows ------------------------------------------------------------------------------------------
@@ -282,19 +276,18 @@ def show(runs: Sequence[Run]) -> Callable[[], None] | None:
         What puts the table in the board's place if all are over; None where nothing was shown: outside of a notebook,
         with nothing to follow, or for runs of several sessions (a board is of one).
     """
-    if not hasattr(get_ipython(), "kernel") or len({run.session for run in runs}) != 1 or not is_going(runs):
+    if not hasattr(get_ipython(), "kernel") or len({run.session for run in runs}) != 1 or _are_over(runs):
         return None
 
     def twin() -> dict[str, str]:
         return {"text/plain": "\n".join(map(repr, runs)), "text/html": table_html(runs)}
 
     session = runs[0].session
-    return show_until_over(Board(session, runs), runs, lambda: not is_going(runs), session.observe, twin)
+    return show_until_over(Board(session, runs), runs, lambda: _are_over(runs), session.observe, twin)
 
 
-def is_going(runs: Iterable[Run]) -> bool:
-    """Whether something is still to come of any of these runs."""
-    return any(not run.is_over for run in runs)
+def _are_over(runs: Iterable[Run]) -> bool:
+    return all(run.is_over for run in runs)
 
 
 def table_html(runs: Sequence[Run], *, has_posters: bool = True) -> str:
@@ -304,13 +297,13 @@ def table_html(runs: Sequence[Run], *, has_posters: bool = True) -> str:
     place = f"text-align:left;vertical-align:top;padding:4px 10px 4px 0;border-top:1px solid {LINE}"
     cell = f'style="{place};white-space:nowrap"'
     prose = f'style="{place};overflow-wrap:break-word"'  # what may be long
-    lines = []
+    styles = (cell, prose, cell, prose, prose, cell, cell)
+    lines = ""
     for run in runs[:TWIN_ROWS]:
-        columns = _cells(run, has_poster=has_posters)
-        styles = [prose if number in (1, 3, 4) else cell for number in range(len(columns))]
-        lines.append("<tr>" + "".join(f"<td {style}>{text}</td>" for style, text in zip(styles, columns, strict=True)))
+        columns = zip(styles, _cells(run, has_poster=has_posters), strict=True)
+        lines += "<tr>" + "".join(f"<td {style}>{text}</td>" for style, text in columns)
     heads = "".join(f"<th {cell}>{text}</th>" for text in ("", "state", "when", "what", "prompt", "size", "id"))
-    table = f'<table style="border-collapse:collapse;font-size:13px"><tr>{heads}</tr>{"".join(lines)}</table>'
+    table = f'<table style="border-collapse:collapse;font-size:13px"><tr>{heads}</tr>{lines}</table>'
     more = "" if len(runs) <= TWIN_ROWS else f"; the newest {TWIN_ROWS} are shown"
     free = " · simulated: free" if runs[0].session.is_simulated else ""
     said = escape(sums([run.state for run in runs]) + free + more)
@@ -324,12 +317,15 @@ def _cells(run: Run, *, has_poster: bool) -> list[str]:
     picture = f'<img alt="" src="{poster}" style="max-height:54px;max-width:96px;margin:0">' if poster else ""
     fault = f": {state.code}" if state.code and words.tone == "bad" else ""
     what = f"{state.model}, {state.tier}, {state.seconds} s" + (f", take {state.take}" if state.take > 1 else "")
-    texts = (clock_time(state.created_at), what, str(state.request.get("prompt") or "")[:120])
-    columns = [picture, f'<span style="color:{TONES[words.tone]}">{escape(words.word + fault)}</span>']
-    columns += [escape(text) for text in texts]
-    columns += [escape(f"{video.size}" if video else ""), f"<code>{escape(run.id)}</code>"]
-    columns[-1] += " ★" if state.starred else ""
-    return columns
+    return [
+        picture,
+        f'<span style="color:{TONES[words.tone]}">{escape(words.word + fault)}</span>',
+        clock_time(state.created_at),
+        escape(what),
+        escape(str(state.request.get("prompt") or "")[:120]),
+        str(video.size) if video else "",
+        f"<code>{escape(run.id)}</code>{' ★' if state.starred else ''}",
+    ]
 
 
 def sums(states: Sequence[RunState]) -> str:

@@ -33,23 +33,19 @@ FEW = 4
 EARLIER = 30
 """Runs that the form can be filled from, the newest."""
 
-_LABELS = LABELS | {
-    "model": "Model",
-    "prompt": "Prompt",
-    "resolution": "Resolution",
-    "duration": "Duration",
-    "negative_prompt": "Negative prompt",
-    "seed": "Seed",
+_ROWS = ("model", "prompt", "resolution", "duration")
+_MORE = ("negative_prompt", "seed", "prompt_extend", "shot_type", "audio", "watermark", "template")
+"""Fields that stand in a fold."""
+_LABELS = {
     "prompt_extend": "Rewrite the prompt",
     "shot_type": "Shots",
     "audio": "Sound",
-    "watermark": "Watermark",
     "template": "Effect template",
 }
+"""Where the field's own name would not do."""
 _SWITCHED = {"": None, "on": True, "off": False}
 """What a switch's words mean; a Dropdown whose value is None shows nothing at all."""
 _WORDS = {value: word for word, value in _SWITCHED.items()}
-_MORE = ("negative_prompt", "seed", "prompt_extend", "shot_type", "audio", "watermark", "template")
 _CHOOSE = ("choose …", "")
 _BESIDE_CELLS = "While a cell runs, what is shown here goes on; a click may have to wait until the cell ends."
 
@@ -65,13 +61,17 @@ class _Field(W.VBox):  # type: ignore[misc]
 
     def __init__(self, name: str, *controls: W.DOMWidget) -> None:
         for control in controls:
-            control.description = _LABELS[name]
+            control.description = _label(name)
             control.layout.width = "100%"
         self.hint, self.said = W.HTML(), W.HTML()
         self.said.add_class("wan-said")
         super().__init__(children=[*controls, self.hint, self.said])
         self.add_class("wan-field")
         self.add_class(f"wan-of-{name.replace('_', '-')}")
+
+
+def _label(name: str) -> str:
+    return _LABELS.get(name, name.replace("_", " ").capitalize())
 
 
 def _switch(default: str) -> W.Dropdown:
@@ -172,7 +172,7 @@ class Form(W.VBox):  # type: ignore[misc]
         self._slider, self._buttons = controls["duration"], W.ToggleButtons(options=_seconds(self.state))
         for name, control in (*controls.items(), ("duration", self._buttons)):
             control.observe(self._callback(partial(self._chosen, name)), "value")
-        rows = self._rows = {name: _Field(name, controls[name]) for name in _LABELS if name in controls}
+        rows = self._rows = {name: _Field(name, controls[name]) for name in (*_ROWS, *_MORE)}
         rows["duration"] = _Field("duration", self._buttons, self._slider)
         self._general, self._frame, self._line, self._existing = (W.HTML() for _ in range(4))
         self._below = box(W.VBox, [], "wan-below")
@@ -336,7 +336,7 @@ class Form(W.VBox):  # type: ignore[misc]
             words = f'<span class="wan-count{" over" if count > limit else ""}">{count} of {limit} characters</span>'
             self._rows[name].hint.value = note_html(words)
         wrong = sum(len(state.problems_of(name)) for name in _MORE)
-        names = [_LABELS[name].lower() for name in _MORE if name in state.shown]
+        names = [_label(name).lower() for name in _MORE if name in state.shown]
         more = f" — {wrong} to look at" if wrong else ""
         self._more.description = f"More: {', '.join(names[:3])} …{more}"
 

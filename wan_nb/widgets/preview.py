@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from wan_nb.catalog import cite
 from wan_nb.drawing import frame
 from wan_nb.geometry import Size, drift
-from wan_nb.request import MEDIA_FIELDS, VideoRequest
+from wan_nb.request import VideoRequest
 from wan_nb.widgets.parts import INK, SOFT, TONES, escape, jpeg_address, table_rows
 from wan_nb.widgets.wording import price_words, usual_words
 
@@ -36,32 +36,24 @@ def line(preview: Preview, region: str) -> str:
 
 def html(preview: Preview, region: str = "") -> str:
     """Return the static twin of a preview."""
-    request = preview.request
-    rows = [("price", price_words(preview, region))]
-    known = not any(
-        problem.field in ("model", "family") and problem.severity == "refused" for problem in preview.problems
-    )
-    if known and request.resolution is None:
-        rows.insert(0, ("resolution", f"{request.tier}, the model's default"))
-    if known and request.duration is None:
-        rows.insert(0, ("duration", f"{request.seconds} s, the model's default"))
-    if preview.estimate.money:
-        rows.append(
-            (
-                "by list",
-                f"{preview.estimate.seconds} s × {preview.estimate.per_second}; {cite(preview.estimate.source)}",
-            )
-        )
-    if preview.size:
-        rows.append(("size", f"{preview.size} px expected; {preview.drift or 'shape not known'}"))
-    rows.append(("time", f"{usual_words(preview.usual.median_s, preview.usual.p90_s)} ({cite(preview.usual.source)})"))
-    if preview.left is not None:
-        rows.append(
-            ("budget", f"{preview.left} left today" + (f": {preview.over_budget}" if preview.over_budget else ""))
-        )
+    request, usual, estimate, size = preview.request, preview.usual, preview.estimate, preview.size
+    refused = {problem.field for problem in preview.problems if problem.severity == "refused"}
+    is_known = not refused & {"model", "family"}
+    rows = {
+        "duration": f"{request.seconds} s, the model's default" if is_known and request.duration is None else "",
+        "resolution": f"{request.tier}, the model's default" if is_known and request.resolution is None else "",
+        "price": price_words(preview, region),
+        "by list": f"{estimate.seconds} s × {estimate.per_second}; {cite(estimate.source)}" if estimate.money else "",
+        "size": f"{size} px expected; {preview.drift or 'shape not known'}" if size else "",
+        "time": f"{usual_words(usual.median_s, usual.p90_s)} ({cite(usual.source)})",
+        "budget": "" if preview.left is None else f"{preview.left} left today",
+        "ran before": "",
+    }
+    if preview.over_budget:
+        rows["budget"] += f": {preview.over_budget}"
     if preview.existing:
-        rows.append(("ran before", f"run {preview.existing.run_id}: submitting gives that run; take=2 makes another"))
-    return _framed(request, rows, preview.problems)
+        rows["ran before"] = f"run {preview.existing.run_id}: submitting gives that run; take=2 makes another"
+    return _framed(request, {name: text for name, text in rows.items() if text}, preview.problems)
 
 
 def frame_html(request: VideoRequest) -> str:
@@ -93,7 +85,7 @@ def _fit_words(name: str, shape: Size, output: Size) -> str:
 
 def request_html(request: VideoRequest) -> str:
     """Return the static twin of a request."""
-    return _framed(request, [], request.problems())
+    return _framed(request, {}, request.problems())
 
 
 def _names_all(problem: Problem) -> bool:
@@ -101,13 +93,10 @@ def _names_all(problem: Problem) -> bool:
     return all(each in str(problem) for each in cite(problem.source).split("; "))
 
 
-def _framed(request: VideoRequest, rows: list[tuple[str, str]], problems: tuple[Problem, ...]) -> str:
-    given = [("model", request.model)]
-    for name, value in vars(request).items():
-        if name != "model" and value is not None and value != {}:
-            given.append(
-                (name, str(value) if name in MEDIA_FIELDS else f"{value} s" if name == "duration" else f"{value}")
-            )
+def _framed(request: VideoRequest, rows: dict[str, str], problems: tuple[Problem, ...]) -> str:
+    given = {name: str(value) for name, value in vars(request).items() if value is not None and value != {}}
+    if "duration" in given:
+        given["duration"] += " s"
     pictures = "".join(
         f'<img alt="" src="{address}" style="max-height:120px;max-width:160px;margin:0 8px 4px 0;display:inline-block">'
         for medium in request.media.values()
@@ -130,5 +119,5 @@ def _framed(request: VideoRequest, rows: list[tuple[str, str]], problems: tuple[
     return (
         f'<div style="color:{INK};overflow-wrap:anywhere">{pictures}'
         '<table style="border-collapse:collapse;font-size:13px;margin:0">'
-        f"{table_rows([*given, *rows])}</table>{said or ready}</div>"
+        f"{table_rows([*given.items(), *rows.items()])}</table>{said or ready}</div>"
     )
