@@ -267,15 +267,15 @@ class _Search:
                     yield best
 
     def _best(self, action: Action, finish: Action) -> Choice | None:
-        best: Choice | None = None
+        best, kept = None, 0.0
         bounds = [(self._bound(each, action, finish), each) for each in self.sizes]
         for bound, each in sorted(bounds, key=lambda pair: -pair[0]):
-            if best is not None and bound < best.kept:
-                return best
+            if bound < kept:
+                break
             step = self._input(action, each)
             found = self._finished(step, each.size, finish) if step else None
             if found and (best is None or found.rank < best.rank):
-                best = found
+                best, kept = found, float(found.kept)
         return best
 
     def _bound(self, each: Reachable, action: Action, finish: Action) -> float:
