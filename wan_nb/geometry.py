@@ -148,10 +148,9 @@ class Rule:
 
     def size(self, shape: Fraction, area: int) -> Size:
         """Return what comes out of a picture of a shape at a pixel count."""
-        if not self.fills:
-            return self.floored(shape, area)
-        by_width, by_height = self.filled(shape, area)
-        return by_width if stretch(shape, by_width.ratio) < stretch(shape, by_height.ratio) else by_height
+        if self.fills:
+            return min(self.filled(shape, area), key=lambda each: stretch(shape, each.ratio))
+        return self.floored(shape, area)
 
     def floored(self, shape: Fraction, area: int) -> Size:
         """Return the size whose sides are each rounded alone."""
@@ -161,8 +160,8 @@ class Rule:
     def filled(self, shape: Fraction, area: int) -> tuple[Size, Size]:
         """Return the two sizes that keep one of the rounded sides and fill the area with the other."""
         step, (width, height) = self.step, self.floored(shape, area)
-        by_width = Size(width, max(step, area // width // step * step))
-        return by_width, Size(max(step, area // height // step * step), height)
+        by_height = Size(max(step, area // height // step * step), height)
+        return by_height, Size(width, max(step, area // width // step * step))
 
     def _side(self, over: int, under: int) -> int:
         # the largest k with (k·step - early/2)² <= over/under, that is 2k·step - early <= isqrt(4·over/under)
