@@ -102,16 +102,10 @@ def test_what_is_missing_of_jupyter(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 @pytest.mark.usefixtures("without_simulator")
 def test_the_trap_of_nest_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Applied where it harms it is wrong; where it would harm, a note."""
+    """Applied where it harms it is wrong; that it would harm says `wan.allow_nested_loops()`."""
     real = importlib.metadata.version
-
-    def version(name: str) -> str:
-        if name == "nest_asyncio2":
-            raise importlib.metadata.PackageNotFoundError(name)
-        return "7.4.0" if name == "ipykernel" else real(name)
-
-    monkeypatch.setattr(importlib.metadata, "version", version)
-    assert found("asyncio")[0].level == "note"
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "7.4.0" if name == "ipykernel" else real(name))
+    assert not found("asyncio")
     monkeypatch.setattr("asyncio._nest_patched", True, raising=False)
     monkeypatch.delitem(sys.modules, "nest_asyncio2", raising=False)
     assert found("asyncio")[0].level == "wrong"

@@ -181,16 +181,13 @@ def _front_end() -> Iterator[Check]:
 
 
 def _patching() -> Iterator[Check]:
-    """Name the trap of nest_asyncio where it lies open (it loses queued cells and clicks)."""
+    """Name the trap of nest_asyncio where it has closed (it loses queued cells and clicks)."""
     import asyncio
 
-    harms = sys.version_info >= (3, 14) or _numbers(_version("ipykernel") or "0") >= (7, 2)
-    if hasattr(asyncio, "_nest_patched") and "nest_asyncio2" not in sys.modules and harms:
+    harms = sys.version_info >= (3, 14) or _numbers(_version("ipykernel")) >= (7, 2)
+    if harms and hasattr(asyncio, "_nest_patched") and "nest_asyncio2" not in sys.modules:
         cure = "take nest_asyncio.apply() out of the notebook and restart the kernel; await works without it"
         yield Check("asyncio", "wrong", "nest_asyncio has patched this process: cells and clicks will be lost", cure)
-    elif harms and not _version("nest_asyncio2"):
-        cure = f"{_PIP} nest_asyncio2, and use wan.allow_nested_loops()"
-        yield Check("asyncio", "note", "nest_asyncio.apply() would harm here; nothing in wan_nb needs it", cure)
 
 
 # --- key and service --------------------------------------------------------------------------------------------------
