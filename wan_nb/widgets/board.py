@@ -6,6 +6,7 @@ filters, order and sums are the browser's own business. Pictures go by message w
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -97,13 +98,8 @@ class Table(anywidget.AnyWidget):
 
 def _fitting(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return as many rows as a trait may hold."""
-    room, count = TRAIT_CHARS, 0
-    for each in rows:
-        room -= len(str(each).encode()) + 2
-        if room < 0:
-            break
-        count += 1
-    return rows[:count]
+    sizes = itertools.accumulate(len(str(each).encode()) + 2 for each in rows)
+    return [each for each, size in zip(rows, sizes, strict=True) if size <= TRAIT_CHARS]
 
 
 class Board(W.VBox):  # type: ignore[misc]
@@ -122,7 +118,7 @@ class Board(W.VBox):  # type: ignore[misc]
         self.is_seen = False
         """Whether a browser shows it."""
         self._is_open_end = runs is None
-        self._runs = {run.id: run for run in (self._begin() if runs is None else runs)}
+        self._runs = {run.id: run for run in (session.runs(NEWEST) if runs is None else runs)}
         self._changed: set[str] = set()
         self._lock = threading.Lock()
         self._say = Paced(session, guarded(self._tell, self.fault))
@@ -133,9 +129,6 @@ class Board(W.VBox):  # type: ignore[misc]
         self.add_class("wan")
         self._table.on_msg(guarded(self._hear, self.fault))
         self._end = session.observe(self._notice)
-
-    def _begin(self) -> Sequence[Run]:
-        return self.session.runs(NEWEST)
 
     def _label(self) -> str:
         return f"{len(self._runs)} runs, {self.session.label}"
@@ -238,13 +231,13 @@ class History(Board):
 
     def __init__(self, session: Session) -> None:
         self._wanted: dict[str, Any] = {"text": "", "starred": False, "before": ""}
-        super().__init__(session)
-        self._is_open_end = False
+        self.session = session
+        super().__init__(session, self._page())
 
     def _label(self) -> str:
         return f"history, {self.session.label}"
 
-    def _begin(self) -> Sequence[Run]:
+    def _page(self) -> Sequence[Run]:
         found = self.session.runs(PAGE + 1, **self._wanted)
         self._has_more = len(found) > PAGE
         return found[:PAGE]
@@ -260,7 +253,7 @@ class History(Board):
         else:
             super()._act(content)
             return
-        runs = {run.id: run for run in self._begin()}
+        runs = {run.id: run for run in self._page()}
         with self._lock:
             self._runs = runs
         self._tell_all()

@@ -18,6 +18,7 @@ class CodeView(anywidget.AnyWidget):
     """Two folds with code that can be copied. The text goes by message, and only while a fold is open.
 
     Args:
+        request: What is shown at first.
         base_url: Where the curl command sends to; the key stays ``$DASHSCOPE_API_KEY``.
         fault: Called with an exception.
     """
@@ -26,33 +27,30 @@ class CodeView(anywidget.AnyWidget):
     _css = STYLE
     titles = traitlets.List(list(TITLES)).tag(sync=True)
 
-    def __init__(self, base_url: str, fault: Callable[[BaseException], None]) -> None:
+    def __init__(self, request: VideoRequest, base_url: str, fault: Callable[[BaseException], None]) -> None:
         super().__init__()
-        self._base_url = base_url
-        self._open: set[int] = set()
+        self._request, self._base_url = request, base_url
         self._sent: dict[int, str] = {}
-        self._request: VideoRequest | None = None
+        """What stands in the folds that are open."""
         self.on_msg(guarded(self._hear, fault))
 
     def _hear(self, _: object, content: dict[str, Any], __: object) -> None:
         number = int(content["number"])
         self._sent.pop(number, None)
-        (self._open.add if content["open"] else self._open.discard)(number)
-        self.show(self._request)
+        if content["open"]:
+            self._sent[number] = ""
+            self.show(self._request)
 
-    def show(self, request: VideoRequest | None) -> None:
+    def show(self, request: VideoRequest) -> None:
         """Show a request in the folds that are open."""
         self._request = request
-        for number in sorted(self._open):
-            text = self.text(number) if request is not None else ""
-            if self._sent.get(number) != text:
+        for number, sent in sorted(self._sent.items()):
+            if (text := self.text(number)) != sent:
                 self._sent[number] = text
                 self.send({"number": number, "text": text})
 
     def text(self, number: int) -> str:
         """Return the text of a fold."""
-        if self._request is None:
-            return ""
         if number == 0:
             return f"import wan_nb as wan\n\nrequest = {self._request.to_python()}\nrun = session.submit(request)\n"
         return self._request.to_curl(self._base_url)

@@ -176,7 +176,7 @@ class Form(W.VBox):  # type: ignore[misc]
         rows["duration"] = _Field("duration", self._buttons, self._slider)
         self._general, self._frame, self._line, self._existing = (W.HTML() for _ in range(4))
         self._below = box(W.VBox, [], "wan-below")
-        self._code = CodeView(self.session.endpoint.base_url, self._fault)
+        self._code = CodeView(self.state.request, self.session.endpoint.base_url, self._fault)
         self._more = W.ToggleButton()  # an Accordion's head cannot be reached by keyboard; the style sheet folds
         self._more.add_class("wan-fold")
         self._submit = self._button("Submit", "wan-submit", self._pressed)

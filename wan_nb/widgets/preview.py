@@ -29,7 +29,7 @@ def line(preview: Preview, region: str) -> str:
         parts.append(escape(f"{preview.size} px expected{drifted}"))
     if preview.left is not None:
         parts.append(escape(f"{preview.left} of today's budget left"))
-    if usual := usual_words(preview.usual.median_s, preview.usual.p90_s):
+    if usual := usual_words(preview.usual):
         parts.append(f'<span title="{escape(cite(preview.usual.source))}">{escape(usual)}</span>')
     return " · ".join(parts)
 
@@ -45,7 +45,7 @@ def html(preview: Preview, region: str = "") -> str:
         "price": price_words(preview, region),
         "by list": f"{estimate.seconds} s × {estimate.per_second}; {cite(estimate.source)}" if estimate.money else "",
         "size": f"{size} px expected; {preview.drift or 'shape not known'}" if size else "",
-        "time": f"{usual_words(usual.median_s, usual.p90_s)} ({cite(usual.source)})",
+        "time": f"{usual_words(usual)} ({cite(usual.source)})",
         "budget": "" if preview.left is None else f"{preview.left} left today",
         "ran before": "",
     }

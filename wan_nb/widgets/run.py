@@ -46,7 +46,7 @@ def row(run: Run) -> dict[str, Any]:
     code = "" if state.message.startswith(f"{state.code}:") else state.code  # some messages begin with it
     fault = ": ".join(text for text in (code, state.message) if text) if bad else ""
     task = f"task {state.task_id[:8]}" if state.task_id else f"run {state.run_id}"
-    usually = (wording.usual_words(usual.median_s, usual.p90_s), wording.pace_words(session))
+    usually = (wording.usual_words(usual), wording.pace_words(session))
     rows = video_view.facts(video) if video else []
     if video and not bad and state.predicted and video.size != state.predicted:
         rows.insert(1, ("predicted", f"{state.predicted}: another size came out"))
@@ -123,18 +123,14 @@ def _passes_by_itself(state: RunState) -> bool:
 
 def settlements(candidates: Sequence[Candidate]) -> list[dict[str, str]]:
     """Return the buttons that end an ambiguity: each task it may be, and none of them."""
-    found = [
-        press(
-            "adopt",
-            f"It is {each.task_id[:8]}",
-            f"{str(each).removeprefix(f'{each.task_id}: ')}. Follows it and fetches its video; sends nothing.",
-            each.task_id,
-        )
-        for each in candidates[:8]
-    ]
-    none = "It is none of these" if found else "The service has no such task"
+    buttons = []
+    for each in candidates[:8]:
+        known = str(each).removeprefix(f"{each.task_id}: ")
+        note = f"{known}. Follows it and fetches its video; sends nothing."
+        buttons.append(press("adopt", f"It is {each.task_id[:8]}", note, each.task_id))
+    none = "It is none of these" if buttons else "The service has no such task"
     note = "Ends the doubt on your word: nothing of it runs or is billed. Only then can it be made again."
-    return [*found, press("disown", none, note)]
+    return [*buttons, press("disown", none, note)]
 
 
 class StatusView(anywidget.AnyWidget):

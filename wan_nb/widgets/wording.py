@@ -140,19 +140,20 @@ def money_words(money: Money | None, *, is_simulated: bool) -> str:
     return f"about {money}" if money else "price unknown"
 
 
-def usual_words(median_s: float, p90_s: float) -> str:
+def usual_words(usual: Usual) -> str:
     """Say how long such runs take.
 
     Example:
-        >>> usual_words(60.0, 150.0), usual_words(20.0, 41.0)
+        >>> from wan_nb.schedule import Usual
+        >>> usual_words(Usual(60.0, 150.0, 3, "")), usual_words(Usual(20.0, 41.0, 3, ""))
         ('usually 1–2½ min', 'usually 20–41 s')
     """
-    if p90_s <= 0:
+    if usual.p90_s <= 0:
         return ""
-    if p90_s < 90:
-        low, high, unit = f"{median_s:.0f}", f"{p90_s:.0f}", "s"
+    if usual.p90_s < 90:
+        low, high, unit = f"{usual.median_s:.0f}", f"{usual.p90_s:.0f}", "s"
     else:
-        low, high, unit = _halves(median_s), _halves(p90_s), "min"
+        low, high, unit = _halves(usual.median_s), _halves(usual.p90_s), "min"
     return f"usually about {high} {unit}" if low == high else f"usually {low}–{high} {unit}"
 
 
@@ -193,10 +194,8 @@ def price_words(preview: Preview, region: str) -> str:
     """Say what a request will cost, in the words of the preview line."""
     money = preview.estimate.money
     if preview.is_simulated:
-        shown = region_words(SHOWN_REGION)
-        return (
-            f"simulated: free; would cost about {money} in {shown}" if money else "simulated: free; no published price"
-        )
+        would = f"would cost about {money} in {region_words(SHOWN_REGION)}" if money else "no published price"
+        return f"simulated: free; {would}"
     where = f" in {region_words(region)}" if region else ""
     return f"about {money}{where}" if money else f"no published price{where}"
 
@@ -241,13 +240,10 @@ def model_line(spec: ModelSpec, region: str = "", usual: Usual | None = None) ->
     """
     where = region or SHOWN_REGION
     parts = [f"Good at: {cite(spec.good_at)}"] if spec.good_at else []
-    prices = [
-        f"{price} at {tier}"
-        for tier in sorted(spec.tiers.union, key=lambda tier: int(tier[:-1]))
-        if (price := estimate(spec.id, region=where, tier=tier, seconds=1).money)
-    ]
-    parts.append(f"list price a second in {region_words(where)}: {', '.join(prices) or 'not published'}")
-    if usual and (words := usual_words(usual.median_s, usual.p90_s)):
+    prices = {tier: estimate(spec.id, region=where, tier=tier, seconds=1).money for tier in spec.tiers.union}
+    listed = ", ".join(f"{price} at {tier}" for tier, price in prices.items() if price)
+    parts.append(f"list price a second in {region_words(where)}: {listed or 'not published'}")
+    if usual and (words := usual_words(usual)):
         parts.append(f"{words} ({usual.source if usual.count else 'as published'})")
     return " · ".join([*parts, *([cite(spec.note)] if spec.note else [])])
 
