@@ -48,13 +48,10 @@ def test_everything_is_inside_and_escaped(study: Experiment, tmp_path: Path) -> 
     assert "first frame alike" in text and "Measured from the frames" in text
 
 
-def test_videos_that_do_not_fit_are_linked_on_request(study: Experiment, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"the 4 videos are .*link=True"):
+def test_videos_that_do_not_fit_are_said(study: Experiment, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"the 4 videos are .*budget_bytes="):
         study.to_html(tmp_path / "study.html", budget_bytes=1000)
     assert not list(tmp_path.glob("study*"))
-    path = study.to_html(tmp_path / "study.html", link=True)
-    assert path.stat().st_size < 400_000
-    assert len(list((tmp_path / "study_files").glob("*.mp4"))) == 4
     with pytest.raises(ConfigError, match="cannot be written"):
         study.to_html(tmp_path / "nowhere" / "study.html")
 
@@ -64,10 +61,8 @@ def test_a_video_that_was_removed_is_said(study: Experiment, tmp_path: Path) -> 
     kept = video.path.read_bytes()
     video.path.unlink()
     try:
-        for link in (False, True):
-            text = study.to_html(tmp_path / "study.html", link=link).read_text(encoding="utf-8")
-            assert text.count("its file is gone") == 1
-        assert len(list((tmp_path / "study_files").glob("*.mp4"))) == 3
+        text = study.to_html(tmp_path / "study.html").read_text(encoding="utf-8")
+        assert text.count("its file is gone") == 1
         assert study.contact_sheet().width == 1400
     finally:
         video.path.write_bytes(kept)
@@ -75,9 +70,8 @@ def test_a_video_that_was_removed_is_said(study: Experiment, tmp_path: Path) -> 
 
 @pytest.mark.browser
 @pytest.mark.xdist_group("browser")
-@pytest.mark.parametrize("link", [False, True])
-def test_it_plays_from_disk_with_the_network_off(study: Experiment, chromium: Any, tmp_path: Path, link: bool) -> None:
-    path = study.to_html(tmp_path / "cats #1? 50%41 <é>.html", link=link)
+def test_it_plays_from_disk_with_the_network_off(study: Experiment, chromium: Any, tmp_path: Path) -> None:
+    path = study.to_html(tmp_path / "cats #1? 50%41 <é>.html")
     page = new_page(chromium, width=700)
     try:
         asked: list[str] = []

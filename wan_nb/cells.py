@@ -110,25 +110,11 @@ class StudyEstimate:
 class Grid(Hinted):
     """The part of an `Experiment` that runs: its cells, what they cost, submitting them and waiting for them."""
 
-    session: Session
-    """Where it runs."""
-    design: Design
-    """What is compared."""
-    baseline: VideoRequest
-    """What the variants have in common."""
-    variants: tuple[Variant, ...]
-    """What is compared."""
-    seeds: tuple[int, ...]
-    """Each variant runs once with each."""
-    pairs: tuple[tuple[str, str], ...]
-    """Labels of every two variants."""
-
     def __init__(self, session: Session, design: Design) -> None:
         self.session = session
         self.design = design
-        self.baseline, self.variants, self.seeds, self.pairs = (
-            design.baseline, design.variants, design.seeds, design.pairs,
-        )  # fmt: skip
+        self.baseline, self.variants = design.baseline, design.variants
+        self.seeds, self.pairs = design.seeds, design.pairs
         cells = [Cell(each, seed, each.request.replace(seed=seed)) for each in self.variants for seed in self.seeds]
         self._fingerprints = {cell.key: cell.request.fingerprint for cell in cells}
         self._read: tuple[object, tuple[Cell, ...]] = None, tuple(cells)

@@ -284,12 +284,11 @@ class Experiment(Grid):
 
         return JudgeView(self, name)
 
-    def to_html(self, path: str | os.PathLike[str], *, link: bool = False, budget_bytes: int | None = None) -> Path:
+    def to_html(self, path: str | os.PathLike[str], *, budget_bytes: int | None = None) -> Path:
         """Write one page with player, prompts, votes and settings, which works from disk and without a network.
 
         Args:
             path: Where to, ``.html``; what is there is replaced.
-            link: Whether the videos lie in a folder beside the page, and not inside it.
             budget_bytes: Bytes of video that may go inside; 48 MB unless given.
 
         Raises:
@@ -297,7 +296,7 @@ class Experiment(Grid):
         """
         from wan_nb.widgets import page
 
-        return page.write_page(self, path, link=link, budget_bytes=budget_bytes)
+        return page.write_page(self, path, budget_bytes=budget_bytes or page.PAGE_BYTES)
 
     def _ipython_display_(self) -> None:
         from wan_nb.widgets import study

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,6 @@ from wan_nb.tally import standing
 from wan_nb.variants import Design
 
 if TYPE_CHECKING:
-    from wan_nb.cells import Cell
     from wan_nb.compare import Experiment
 
 KIND, FORMAT = "wan_nb study card", 1
@@ -49,22 +48,22 @@ _RESULT = ("variant", "changes", "seed", "state", "take", "size", "seconds", "sh
 
 def cell_rows(study: Experiment) -> list[dict[str, Any]]:
     """Return a dict of plain values each cell."""
-    return [_cell_row(study, cell) for cell in study.cells]
-
-
-def _cell_row(study: Experiment, cell: Cell) -> dict[str, Any]:
-    request, state = cell.request, cell.run.state if cell.run else None
-    asked = {"model": request.model, "tier": request.tier, "seconds": request.seconds, "prompt": request.prompt}
-    known = asked | (row(state) if state else {})
-    return {name: known.get(name) for name in CELL_COLUMNS} | {
-        "study": study.id,
-        "variant": cell.variant.label,
-        "changes": cell.variant.name,
-        "seed": cell.seed,
-        "state": cell.state,
-        "actual_prompt": state.actual_prompt if state else "",
-        "sha256": state.file.sha256 if state and state.file else "",
-    }
+    found = []
+    for cell in study.cells:
+        request, state = cell.request, cell.run.state if cell.run else None
+        asked = {"model": request.model, "tier": request.tier, "seconds": request.seconds, "prompt": request.prompt}
+        known = asked | (row(state) if state else {})
+        known |= {
+            "study": study.id,
+            "variant": cell.variant.label,
+            "changes": cell.variant.name,
+            "seed": cell.seed,
+            "state": cell.state,
+            "actual_prompt": state.actual_prompt if state else "",
+            "sha256": state.file.sha256 if state and state.file else "",
+        }
+        found.append({name: known.get(name) for name in CELL_COLUMNS})
+    return found
 
 
 def judgement_rows(study: Experiment) -> list[dict[str, Any]]:
@@ -108,32 +107,21 @@ def card(study: Experiment) -> dict[str, Any]:
         "kind": KIND,
         "format": FORMAT,
         "made": _iso(session.clock.now()),
-        "package": {"name": "wan_nb", "version": _version()},
+        "package": {"name": "wan_nb", "version": version("wan_nb")},
         "study": {"id": study.id, "name": study.name, "votes": study.votes_planned},
         "definition": study.design.to_record(),
-        "inputs": [
-            {"name": each.name, "kind": each.kind, "sha256": each.sha256, "format": each.format,
-             "nbytes": each.nbytes, "size": str(each.size or "")}
-            for each in media.values()
-        ],
+        "inputs": [{"name": each.name, "kind": each.kind, "sha256": each.sha256} for each in media.values()],
         "service": {"is_simulated": session.is_simulated, "region": session.region},
         "models": {name: {"family": spec.family, "facts": cite(spec.source)} for name, spec in specs.items()},
         "prices": sorted({session.planner.estimate(request).source for request in requests}),
         "warnings": list(study.warnings),
         "results": [{name: each[name] for name in _RESULT} for each in cell_rows(study)],
         "tally": study.tally().rows(),
-    }  # fmt: skip
+    }
 
 
-def _iso(epoch_s: float | None) -> str:
-    return "" if epoch_s is None else datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="seconds")
-
-
-def _version() -> str:
-    try:
-        return version("wan_nb")
-    except PackageNotFoundError:
-        return "from source"
+def _iso(epoch_s: float) -> str:
+    return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="seconds")
 
 
 def write_card(study: Experiment, path: str | Path) -> Path:

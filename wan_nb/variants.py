@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,20 +65,20 @@ class Design:
         except RequestError as error:
             raise ConfigError(str(error)) from None
         values = {name: _values(baseline, name, given) for name, given in axes.items() if name != "seed"}
-        one = 1 if baseline.seed is None else baseline.seed
-        seeds = tuple(_listed(axes["seed"])) if "seed" in axes else (one,)
+        seeds = tuple(_listed(axes.get("seed", 1 if baseline.seed is None else baseline.seed)))
+        if not seeds:
+            raise ConfigError("seed=[] names no seed; give some, such as [1, 2, 3].")
         for seed in seeds:
             if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0 or seeds.count(seed) > 1:
                 raise ConfigError(f"seed={list(seeds)!r}: seeds are different whole numbers from 0, such as [1, 2, 3].")
-        if not seeds:
-            raise ConfigError("seed=[] names no seed; give some, such as [1, 2, 3].")
-        variants = tuple(_variants(baseline, values))
+        variants = _variants(baseline, values)
+        asked: dict[str, Variant] = {}
         for variant in variants:
             _check_plain(variant)
-        for first, second in itertools.combinations(variants, 2):
-            if first.request.fingerprint == second.request.fingerprint:
+            first = asked.setdefault(variant.request.fingerprint, variant)
+            if first is not variant:
                 raise ConfigError(
-                    f"{first.label} ({first.name}) and {second.label} ({second.name}) ask for the same, and the same "
+                    f"{first.label} ({first.name}) and {variant.label} ({variant.name}) ask for the same, and the same "
                     "request is the same run: there would be nothing to compare."
                 )
         return cls(baseline, values, seeds, variants)
@@ -113,69 +114,51 @@ class Design:
 
     def warnings(self, votes: int) -> tuple[str, ...]:
         """Say, before anything runs, what this comparison cannot show."""
-        found = [self._many_things(), self._rewriting(), self._outputs(), *self._chance(votes)]
-        return tuple(text for text in found if text)
-
-    def _many_things(self) -> str:
-        by_label = {variant.label: variant for variant in self.variants}
-        mixed: dict[str, None] = {}
-        pairs = []
-        for left, right in self.pairs:
-            first, second = by_label[left].changes, by_label[right].changes
-            names = [name for name in self.axes if first[name] != second[name]]
-            if len(names) > 1:
-                pairs.append(f"{left} and {right}")
-                mixed |= dict.fromkeys(names)
-        if not pairs:
-            return ""
-        shown = ", ".join(pairs[:4]) + (" …" if len(pairs) > 4 else "")
-        return (
-            f"{shown} differ in more than one thing ({', '.join(mixed)}): which of them made the difference stays open."
-        )
-
-    def _rewriting(self) -> str:
-        on = [each for each in self.variants if each.request.prompt_extend is not False and not each.request.template]
-        if len(on) < 2:
-            return ""
-        labels = ", ".join(variant.label for variant in on)
-        default = " (the default)" if any(variant.request.prompt_extend is None for variant in on) else ""
-        return (
-            f"prompt_extend is on{default} for {labels}: the service rewrites each prompt in its own way, so more may "
-            "differ than you wrote; prompt_extend=False keeps prompts as they are."
-        )
-
-    def _outputs(self) -> str:
-        shapes = {variant.label: _shape(variant.request) for variant in self.variants}
-        if len(set(shapes.values())) < 2:
-            return ""
-        told = "; ".join(f"{label} {shape}" for label, shape in shapes.items())
-        return f"What comes out differs in size, length or sound ({told}), so judges may tell variants apart by that."
-
-    def _chance(self, votes: int) -> list[str]:
-        deaf = [each.label for each in self.variants if each.request.model and not _takes_seed(each.request)]
-        count = len(self.seeds)
-        judges = -(-votes // count)
+        count, judges = len(self.seeds), -(-votes // len(self.seeds))
+        requests = {each.label: each.request for each in self.variants}
+        extended = {
+            label: each for label, each in requests.items() if each.prompt_extend is not False and not each.template
+        }
+        default = " (the default)" if any(each.prompt_extend is None for each in extended.values()) else ""
+        shapes = {label: _shape(each) for label, each in requests.items()}
+        told_shapes = "; ".join(f"{label} {shape}" for label, shape in shapes.items())
+        deaf = [label for label, each in requests.items() if each.model and "seed" not in each.spec.fields.union]
+        mixed = self._mixed()
         found = [
-            f"{', '.join(deaf)}: this model takes no seed, so its videos are not seed-matched." if deaf else "",
-            cite("A seed makes videos alike, not identical: the same seed does not guarantee the same output "
-                 "(S000, S001, S003)."),
-            "One variant: there is nothing to compare it with." if len(self.variants) < 2 else "",
+            (mixed, mixed),
+            (len(extended) > 1, f"prompt_extend is on{default} for {', '.join(extended)}: the service rewrites each "
+             "prompt in its own way, so more may differ than you wrote; prompt_extend=False keeps prompts as they "
+             "are."),
+            (len(set(shapes.values())) > 1, f"What comes out differs in size, length or sound ({told_shapes}), so "
+             "judges may tell variants apart by that."),
+            (deaf, f"{', '.join(deaf)}: this model takes no seed, so its videos are not seed-matched."),
+            (True, cite("A seed makes videos alike, not identical: the same seed does not guarantee the same output "
+                        "(S000, S001, S003).")),
+            (len(requests) < 2, "One variant: there is nothing to compare it with."),
+            (count == 1, "One seed: a difference may be chance; seed=[1, 2, 3, 4, 5, 6] shows whether it stays."),
+            (1 < count < LEAST_SEEDS, f"{count} seeds: votes can show which of these videos people prefer, not which "
+             f"variant is better with other seeds; that takes {LEAST_SEEDS} or more."),
+            (votes < LEAST_SEEDS, f"votes={votes}: even if all agree, fewer than {LEAST_SEEDS} votes never carry a "
+             "verdict."),
+            (votes >= LEAST_SEEDS and judges > 1 and self.pairs, f"A judge votes once a seed on each pair: {votes} "
+             f"votes a pair on {count} seed{'s' * (count > 1)} take {judges} judges."),
         ]  # fmt: skip
-        if count == 1:
-            found.append("One seed: a difference may be chance; seed=[1, 2, 3, 4, 5, 6] shows whether it stays.")
-        elif count < LEAST_SEEDS:
-            found.append(
-                f"{count} seeds: votes can show which of these videos people prefer, not which variant is better with "
-                f"other seeds; that takes {LEAST_SEEDS} or more."
-            )
-        if votes < LEAST_SEEDS:
-            found.append(f"votes={votes}: even if all agree, fewer than {LEAST_SEEDS} votes never carry a verdict.")
-        elif judges > 1 and self.pairs:
-            found.append(
-                f"A judge votes once a seed on each pair: {votes} votes a pair on {count} seed{'s' * (count > 1)} take "
-                f"{judges} judges."
-            )
-        return found
+        return tuple(text for is_so, text in found if is_so)
+
+    def _mixed(self) -> str:
+        """Say which variants differ in more than one thing."""
+        differing = {
+            f"{first.label} and {second.label}": [
+                name for name in self.axes if first.changes[name] != second.changes[name]
+            ]
+            for first, second in itertools.combinations(self.variants, 2)
+        }
+        mixed = {pair: names for pair, names in differing.items() if len(names) > 1}
+        if not mixed:
+            return ""
+        shown = ", ".join(list(mixed)[:4]) + (" …" if len(mixed) > 4 else "")
+        names = ", ".join(dict.fromkeys(itertools.chain.from_iterable(mixed.values())))
+        return f"{shown} differ in more than one thing ({names}): which of them made the difference stays open."
 
 
 def after_the_runs(variants: Sequence[Variant], rewritten: Mapping[tuple[str, int], str]) -> tuple[str, ...]:
@@ -224,17 +207,18 @@ def _values(baseline: VideoRequest, name: str, given: Any) -> tuple[Any, ...]:
     return tuple(wanted)
 
 
-def _variants(baseline: VideoRequest, axes: Mapping[str, tuple[Any, ...]]) -> Iterable[Variant]:
+def _variants(baseline: VideoRequest, axes: Mapping[str, tuple[Any, ...]]) -> tuple[Variant, ...]:
+    labels = string.ascii_uppercase
     combinations = list(itertools.product(*axes.values()))
-    if len(combinations) > len(string.ascii_uppercase):
-        raise ConfigError(
-            f"{len(combinations)} variants are too many to compare; {len(string.ascii_uppercase)} are allowed."
-        )
+    if len(combinations) > len(labels):
+        raise ConfigError(f"{len(combinations)} variants are too many to compare; {len(labels)} are allowed.")
     common = {name: _common(values) for name, values in axes.items()}
-    for label, combination in zip(string.ascii_uppercase, combinations, strict=False):
+    found = []
+    for label, combination in zip(labels, combinations, strict=False):
         changes = dict(zip(axes, combination, strict=True))
         name = ", ".join(f"{field}: {_words(value, common[field])}" for field, value in changes.items())
-        yield Variant(label, changes, name or "baseline", baseline.replace(**changes))
+        found.append(Variant(label, changes, name or "baseline", baseline.replace(**changes)))
+    return tuple(found)
 
 
 def _check_plain(variant: Variant) -> None:
@@ -255,8 +239,7 @@ def _common(values: Sequence[Any]) -> int:
     texts = [value for value in values if isinstance(value, str)]
     if len(texts) < 2 or max(map(len, texts)) <= _SHOWN:
         return 0
-    same = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False))
-    return max(0, sum(1 for _ in same) - _SHOWN // 2)
+    return max(0, len(os.path.commonprefix(texts)) - _SHOWN // 2)  # noqa: RUF071 - letters are meant
 
 
 def _words(value: Any, skip: int = 0) -> str:
@@ -277,10 +260,6 @@ def _recorded(baseline: VideoRequest, name: str, value: Any) -> Any:
     if name in MEDIA_FIELDS and value is not None:
         return baseline.replace(**{name: value}).to_record()[name]
     return value
-
-
-def _takes_seed(request: VideoRequest) -> bool:
-    return "seed" in request.spec.fields.union
 
 
 def _shape(request: VideoRequest) -> str:

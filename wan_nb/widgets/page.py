@@ -11,14 +11,12 @@ import hashlib
 import io
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from wan_nb import tables
 from wan_nb.content import amount
@@ -46,7 +44,7 @@ _RUN_COLUMNS = ("variant", "seed", "state", "size", "seconds", "cost", "currency
 _SAID_COLUMNS = ("at", "judge", "kind", "left", "right", "seed", "better", "stars", "is_blind", "note")
 _POLICY = (
     "default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
-    "media-src blob: {files}; base-uri 'none'; form-action 'none'"
+    "media-src blob:; base-uri 'none'; form-action 'none'"
 )
 
 
@@ -164,16 +162,13 @@ def html(experiment: Experiment) -> str:
 # --- the page -------------------------------------------------------------------------------------------------------
 
 
-def write_page(
-    experiment: Experiment, path: str | os.PathLike[str], *, link: bool = False, budget_bytes: int | None = None
-) -> Path:
+def write_page(experiment: Experiment, path: str | os.PathLike[str], *, budget_bytes: int = PAGE_BYTES) -> Path:
     """Write a study as one HTML page that plays from disk with no network and no kernel.
 
     Args:
         experiment: The study, finished or not.
         path: Where to, ``.html``.
-        link: Whether the videos lie in a folder beside the page instead of inside it.
-        budget_bytes: Bytes of video that may go inside; `PAGE_BYTES` when not given.
+        budget_bytes: Bytes of video that may go inside.
 
     Returns:
         The page.
@@ -184,36 +179,25 @@ def write_page(
     path = Path(path).expanduser()
     if path.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"{path.name!r} is no name for a page; give one that ends with .html.")
-    videos, budget = _videos(experiment.cells), PAGE_BYTES if budget_bytes is None else budget_bytes
+    videos = _videos(experiment.cells)
     total = sum(each.nbytes for each in videos.values())
-    if not link and total > budget:
+    if total > budget_bytes:
         raise ConfigError(
-            f"the {len(videos)} videos are {amount(total)}, and a page holds {amount(budget)}; to_html(path, "
-            f"link=True) puts them into a folder beside it, to_html(path, budget_bytes={total}) all the same inside."
+            f"the {len(videos)} videos are {amount(total)}, and a page holds {amount(budget_bytes)}; to_html(path, "
+            f"budget_bytes={total}) puts them inside all the same, and a study of fewer seeds makes a smaller page."
         )
-    folder = path.with_name(f"{path.stem}_files")
-    text = page_html(experiment, folder=folder.name if link else "")
+    text = page_html(experiment)
     with tables.writing(path):
-        if link:
-            folder.mkdir(exist_ok=True)
-            for run_id, each in videos.items():
-                shutil.copyfile(each.path, folder / f"{run_id}.mp4")
         path.write_text(text, encoding="utf-8")
     return path
 
 
-def page_html(experiment: Experiment, *, folder: str = "") -> str:
-    """Return the page as text.
-
-    Args:
-        experiment: The study.
-        folder: Name of the folder beside the page where the videos lie; empty when they are inside.
-    """
+def page_html(experiment: Experiment) -> str:
+    """Return the page as text."""
     script = f"{(HERE / 'player.js').read_text(encoding='utf-8')}\n{(HERE / 'page.js').read_text(encoding='utf-8')}"
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = _POLICY.format(digest=digest, files="'self' file:" if folder else "")
     cells = experiment.cells
-    inside = "" if folder else "".join(_stored(run_id, each) for run_id, each in _videos(cells).items())
+    inside = "".join(_stored(run_id, each) for run_id, each in _videos(cells).items())
     name, today = escape(experiment.name or "Comparison"), datetime.now(UTC).astimezone()
     sections = [
         ("Videos", '<div class="seeds" role="group" aria-label="What to see"></div><div class="player"></div>'),
@@ -231,14 +215,15 @@ def page_html(experiment: Experiment, *, folder: str = "") -> str:
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><meta name="referrer" content="no-referrer">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY.format(digest=digest)}">'
+        '<meta name="referrer" content="no-referrer">'
         '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
         f"<title>{name}</title><style>{STYLE}\n"
         f"{(HERE / 'page.css').read_text(encoding='utf-8')}</style></head>"
         f'<body><main class="wan wan-page"><header><h1>{name}</h1>'
         f"<p>{escape(about(experiment))} · {today:%Y-%m-%d %H:%M}</p>"
         f"{_warnings_html(experiment)}</header>{body}</main>"
-        f'<script type="application/json" id="study">{_safe(_study(experiment, cells, folder))}</script>{inside}'
+        f'<script type="application/json" id="study">{_safe(_study(experiment, cells))}</script>{inside}'
         f'<script type="module">{script}</script></body></html>\n'
     )
 
@@ -248,7 +233,7 @@ def _safe(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", "\\u2028")
 
 
-def _study(experiment: Experiment, cells: Sequence[Cell], folder: str) -> dict[str, Any]:
+def _study(experiment: Experiment, cells: Sequence[Cell]) -> dict[str, Any]:
     """Return what the page's player shows, by seed."""
     shown, there = [], _videos(cells)
     for seed in experiment.seeds:
@@ -256,8 +241,6 @@ def _study(experiment: Experiment, cells: Sequence[Cell], folder: str) -> dict[s
         for clip in clips:
             if clip["ready"] and clip["key"] not in there:
                 clip |= {"ready": False, "word": "its file is gone"}
-            if folder and clip["ready"]:
-                clip["src"] = f"{quote(folder)}/{clip['key']}.mp4"
         if any(clip["ready"] for clip in clips):
             shown.append({"name": f"seed {seed}", "clips": clips})
     return {"seeds": shown}
