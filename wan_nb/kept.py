@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,14 +41,13 @@ class KeptInputs:
             return replace(medium, path=target)
         part = target.with_name(f"{target.name}.{secrets.token_hex(3)}.part")
         try:
-            with part.open("wb") as out, medium.open() as source:
-                digest = hashlib.sha256()
-                while block := source.read(1 << 20):
-                    digest.update(block)
-                    out.write(block)
+            with part.open("w+b") as out, medium.open() as source:
+                shutil.copyfileobj(source, out)
                 out.flush()
                 os.fsync(out.fileno())
-            if digest.hexdigest() != medium.sha256:
+                out.seek(0)
+                copied = hashlib.file_digest(out, "sha256").hexdigest()
+            if copied != medium.sha256:
                 raise MediaError(f"{medium.name!r} was changed since it was loaded; load it again.")
             part.replace(target)
         finally:

@@ -82,38 +82,34 @@ class Ledger(Journal):
         self, plans: Sequence[Plan], budget: Money | None = None, since: float = 0.0
     ) -> list[tuple[RunState, bool]]:
         """Do what `plan` does for several, all or none: the budget covers every one of them, or nothing is written."""
-        keys = [(plan.fingerprint, plan.endpoint, plan.take) for plan in plans]
-        first: dict[tuple[str, str, int], Plan] = {}
-        for key, plan in zip(keys, plans, strict=True):
-            first.setdefault(key, plan)  # the same request twice is one run
         with self.transaction():
-            found = {key: self.find(*key) for key in first}
-            if budget is not None:
+            found = [self._find_or_write(plan) for plan in plans]
+            if budget is not None:  # what it does not cover raises, and nothing was written
                 # what was planned before and is about to be sent after all must be covered by today's budget, too
-                planned = {state.run_id for state in found.values() if state and state.phase is RunPhase.PLANNED}
-                asked = [plan for key, plan in first.items() if not (state := found[key]) or state.run_id in planned]
-                self._reserve(asked, budget, since, besides=planned)
-            for key, plan in first.items():
-                if found[key] is None:
-                    self._write_down(plan)
-            return [
-                (found[key] or self.state(first[key].run_id), found[key] is not None or first[key] is not plan)
-                for key, plan in zip(keys, plans, strict=True)
-            ]
+                asked = {
+                    state.run_id: plan
+                    for plan, (state, _) in zip(plans, found, strict=True)
+                    if state.phase is RunPhase.PLANNED
+                }
+                self._reserve(asked, budget, since)
+            return found
 
-    def _write_down(self, plan: Plan) -> None:
+    def _find_or_write(self, plan: Plan) -> tuple[RunState, bool]:
+        if state := self.find(plan.fingerprint, plan.endpoint, plan.take):
+            return state, True
         self.insert("runs", **{column.name: getattr(plan, column.name) for column in fields(RunRow)})
         self._insert(plan.run_id, Record("planned", plan.created_at, plan.data))
         if plan.adopted is not None:
             self._insert(plan.run_id, plan.adopted)
+        return self.state(plan.run_id), False
 
-    def _reserve(self, plans: Sequence[Plan], budget: Money, since: float, besides: Collection[str]) -> None:
-        """Refuse runs that the budget does not cover together; what is ambiguous counts in full."""
-        prices = [Money.of(plan.data["estimate"]) for plan in plans if plan.data.get("estimate")]
+    def _reserve(self, plans: Mapping[str, Plan], budget: Money, since: float) -> None:
+        """Refuse runs, by their ids, that the budget does not cover together; what is ambiguous counts in full."""
+        prices = [Money.of(plan.data["estimate"]) for plan in plans.values() if plan.data.get("estimate")]
         asked = Money.total(prices)
         if asked is None:
             return
-        spent = self.spent(budget.currency, since, besides=besides)
+        spent = self.spent(budget.currency, since, besides=plans)
         total = spent + asked
         if total.amount > budget.amount:
             what = "this run costs" if len(prices) == 1 else f"these {len(prices)} runs cost"
