@@ -356,7 +356,7 @@ def poster(path: AnyPath, width: int = 480) -> bytes:
     """Return the first frame as a JPEG, not wider than `width` pixels."""
     picture = frame(path, 0)
     picture.thumbnail((width, picture.height), Image.Resampling.LANCZOS, reducing_gap=None)
-    return pixels.jpeg(picture, quality=82)
+    return pixels.jpeg(picture)
 
 
 # --- sound --------------------------------------------------------------------------------------------------------
