@@ -468,7 +468,7 @@ def test_an_object_with_a_path(here: Path) -> None:
 
 def test_what_is_shown_is_escaped_and_static() -> None:
     media = load({"name": "<script>alert(1)</script>\n.png", "content": encoded(noise(31, 20, 4))})
-    bundle = media._repr_mimebundle_()
+    bundle = {"text/plain": repr(media), "text/html": media._repr_html_()}
     assert "<script" not in bundle["text/html"]
     assert "data:image/jpeg;base64," in bundle["text/html"]
     assert "PNG 31×20" in bundle["text/plain"]

@@ -199,7 +199,7 @@ def test_the_source_is_left_alone() -> None:
 def test_records_print_and_show_both_pictures() -> None:
     mended = pad({"name": "<b>.png", "content": turned(64, 36)}, ratio=1, fill="blur")
     assert str(mended).splitlines()[0] == "<b>.png: 64×64"
-    page = mended._repr_mimebundle_()["text/html"]
+    page = mended._repr_html_()
     assert page.count("data:image/jpeg;base64,") == 4
     assert "<b>" not in page
     assert "before: 64×36" in page

@@ -46,7 +46,7 @@ _SMALL: OrderedDict[tuple[str, int], bytes] = OrderedDict()
 """The last small JPEGs, by content and longest side: to decode a large picture takes a tenth of a second."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Media(content.Content):
     """One picture, sound or clip, measured when it was loaded; afterwards it reads nothing but its own bytes.
 
@@ -63,11 +63,11 @@ class Media(content.Content):
     """MIME type that a data URI claims, where its content is another."""
     error: str = ""
     """Why it cannot be used, in one line; then all that is measured is empty."""
-    url: str = field(default="", repr=False)
+    url: str = ""
     """The address as given, for a URL or ``oss://``; empty for all that has bytes."""
-    path: Path | None = field(default=None, repr=False, compare=False)
+    path: Path | None = field(default=None, compare=False)
     """The file, absolute."""
-    data: bytes | None = field(default=None, repr=False, compare=False)
+    data: bytes | None = field(default=None, compare=False)
     """The bytes that were hashed; None for URLs, and for sounds and clips that stay in their file."""
 
     def open(self) -> io.BufferedIOBase:
@@ -158,7 +158,7 @@ class Media(content.Content):
         _SMALL[key] = small
         return small
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         if self.error:
             return self.error
         if self.url:
@@ -172,9 +172,6 @@ class Media(content.Content):
     def _repr_html_(self) -> str:
         small = self.thumbnail() if self.kind == "image" and self.data else None
         return pixels.figure(small, str(self))
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/plain": str(self), "text/html": self._repr_html_()}
 
 
 def load(source: object, kind: Kind = "image") -> Media:

@@ -51,7 +51,7 @@ class Mending:
         return f"<div>{before}{after}<div>{html.escape(str(self))}</div></div>"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Mended:
     """A repaired picture with the record of its repairs; `wan_nb.load` and every media field of a request take it."""
 
@@ -72,14 +72,11 @@ class Mended:
         """Width and height in pixels."""
         return Size(*self.picture.size)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return "\n".join([f"{self.name}: {self.size}", *map(str, self.records)])
 
     def _repr_html_(self) -> str:
         return "".join(record._repr_html_() for record in self.records)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/plain": str(self), "text/html": self._repr_html_()}
 
 
 def crop(

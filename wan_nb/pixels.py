@@ -137,21 +137,17 @@ def rgb(picture: Picture) -> tuple[Picture, str]:
     """Return 8-bit RGB and how it came about; an empty text if it is that already."""
     if picture.mode == "RGB" and not picture.has_transparency_data:
         return picture, ""
-    profile = picture.info.get("icc_profile")
     how = f"{picture.mode} made RGB"
-    result = None
-    if profile and picture.mode == "CMYK":
+    result = plain(picture)
+    if picture.mode == "CMYK":
         from PIL import ImageCms
 
         try:
-            own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            result = ImageCms.profileToProfile(picture, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            own = ImageCms.ImageCmsProfile(io.BytesIO(picture.info.get("icc_profile") or b""))
+            result = ImageCms.buildTransform(own, ImageCms.createProfile("sRGB"), "CMYK", "RGB").apply(picture)
             how += " by its colour profile"
-        except (ImageCms.PyCMSError, OSError):
-            result = None  # a broken profile: as if there were none
-    if result is None:
-        how += " without a colour profile, so colours are approximate" if picture.mode == "CMYK" else ""
-        result = plain(picture)
+        except (ImageCms.PyCMSError, OSError):  # none, or a broken one
+            how += " without a colour profile, so colours are approximate"
     if picture.mode not in ("P", "PA", "RGBA", "RGB"):
         result.info.pop("icc_profile", None)  # it describes the old colours
     return result, how
