@@ -108,16 +108,15 @@ def guarded(function: Callable[..., Any], show: Callable[[BaseException], None])
 
 
 class Paced:
-    """Calls a function on a worker soon and at most once in a while, however often it is asked to.
+    """Calls a function on a worker soon and at most once a second, however often it is asked to.
 
     Args:
         session: Whose engine waits, and whose worker calls.
         act: What is called.
-        every_s: Real seconds between calls.
     """
 
-    def __init__(self, session: Session, act: Callable[[], None], every_s: float = 1.0) -> None:
-        self._session, self._act, self._every_s = session, act, every_s
+    def __init__(self, session: Session, act: Callable[[], None]) -> None:
+        self._session, self._act = session, act
         self._lock = threading.Lock()
         self._next = 0.0
         self._is_due = False
@@ -135,7 +134,7 @@ class Paced:
         await asyncio.sleep(seconds)
         with self._lock:
             self._is_due = False
-            self._next = time.monotonic() + self._every_s
+            self._next = time.monotonic() + 1
         self._session.later(self._act)
 
 
@@ -152,11 +151,10 @@ def show(widget: W.DOMWidget, shown: bool) -> None:
 
 
 def put(control: W.DOMWidget, value: Any, options: Sequence[Any] | None = None) -> None:
-    """Set options, then value, each only where it differs."""
+    """Set options where they differ, since that alone sets the value, too; then the value."""
     if options is not None and tuple(control.options) != tuple(options):
         control.options = tuple(options)
-    if control.value != value:
-        control.value = value
+    control.value = value
 
 
 def table_rows(rows: Sequence[tuple[str, str]]) -> str:

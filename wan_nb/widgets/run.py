@@ -153,11 +153,11 @@ class RunView(W.HBox):  # type: ignore[misc]
         self.is_seen = False
         """Whether a browser shows it: where none does, nobody can press anything."""
         self._poster = ""
-        self._trouble: dict[str, Any] = {}
+        self._over: dict[str, Any] = {}
+        """What is laid over the row of the journal: a fault, what came of a press, other buttons."""
         self._money = run.state.estimate
         self._repair: Repair | None = None
         self._takes = run.state.take
-        self._is_pressed = False
         self._lock = threading.RLock()
         self._status = StatusView(row=self._row())
         self._player = video_view.Player(
@@ -180,8 +180,8 @@ class RunView(W.HBox):  # type: ignore[misc]
         return bundle | {"text/html": html(self.run)}
 
     def _row(self) -> dict[str, Any]:
-        offered = [] if self._is_pressed else presses(self.run, self._money, self._repair, self._takes)
-        return row(self.run) | {"presses": offered} | self._trouble
+        offered = presses(self.run, self._money, self._repair, self._takes)
+        return row(self.run) | {"presses": offered} | self._over
 
     def _clip(self) -> dict[str, Any]:
         state, video = self.run.state, self.run.video
@@ -236,43 +236,38 @@ class RunView(W.HBox):  # type: ignore[misc]
         with self._lock:  # each button works once: two clicks must not pay twice
             if not any((each["do"], each["what"]) == (do, what) for each in self._status.row["presses"]):
                 return
-            self._trouble = {}
-            self._is_pressed = True
+            self._over = {"presses": []}
             self._status.row = self._row()
         self.run.session.later(guarded(self._press, self.fault), do, what)
 
     def _press(self, do: str, what: str) -> None:
-        """Do what a button says, on a worker thread; where that opens something below, it stays pressed."""
+        """Do what a button says, on a worker thread; the dict that it may return is laid over the row."""
         run, session = self.run, self.run.session
         acts: dict[str, Callable[[], Any]] = {
             "again": self._make_again,
             "mend": lambda: self._make_again(self._repair),
             "send": self._send_planned,
-            "edit": lambda: session.form(run),
-            "look": self._look,
+            "edit": lambda: self._add(session.form(run)),
+            "look": lambda: {"presses": settlements(run.candidates())},
             "adopt": lambda: run.adopt(what),
             "disown": run.disown,
             "cancel": run.cancel,
             "resume": session.resume,
         }
-        is_open = False
+        over = None
         try:
-            made = acts[do]()
-            if is_open := isinstance(made, W.DOMWidget):
-                self._add(made)
+            over = acts[do]()
         finally:
             with self._lock:
-                self._is_pressed = is_open
+                self._over = over if isinstance(over, dict) else {}
             self._refresh()
 
-    def _look(self) -> None:
-        self._trouble = {"presses": settlements(self.run.candidates())}
-
-    def _send_planned(self) -> None:
-        if self._is_as_said(self.run.request):
+    def _send_planned(self) -> dict[str, Any]:
+        if not (over := self._differs(self.run.request)):
             self.run.session.submit(self.run.request, take=self.run.state.take, allow="all", confirm=True)
+        return over
 
-    def _make_again(self, repair: Repair | None = None) -> RunView | None:
+    def _make_again(self, repair: Repair | None = None) -> dict[str, Any]:
         """Make the request again, mended or as it was, unless take or price are not what the button says."""
         run, session, request, changes = self.run, self.run.session, self.run.request, {}
         if repair is not None:
@@ -280,19 +275,18 @@ class RunView(W.HBox):  # type: ignore[misc]
             changes = {repair.field: request.media[repair.field]}
             if made := session.ledger.find(request.fingerprint, session.endpoint.identity):
                 return self._below("Made below already", session.run(made.run_id))
-        if not self._is_as_said(request):
-            return None
+        if over := self._differs(request):
+            return over
         return self._below("Made again below", run.again(allow="price" if changes else "all", confirm=True, **changes))
 
-    def _below(self, said: str, run: Run) -> RunView:
-        self._trouble = {"advice": f"{said}, as run {run.id}."}
-        return RunView(run)
+    def _below(self, said: str, run: Run) -> dict[str, Any]:
+        return self._add(RunView(run)) | {"advice": f"{said}, as run {run.id}."}
 
     def _count_takes(self) -> int:
         return self.run.session.ledger.takes(self.run.state.fingerprint, self.run.state.endpoint)
 
-    def _is_as_said(self, request: VideoRequest) -> bool:
-        """Whether take and price are those that the button named; if not, the next one names them as they are."""
+    def _differs(self, request: VideoRequest) -> dict[str, Any]:
+        """Return what to say where take or price are not those that the button named: the next one names them."""
         session, takes, money = self.run.session, self._takes, self._money
         self._takes = self._count_takes()
         self._money = None if session.is_simulated else session.preview(request).estimate.money
@@ -301,23 +295,23 @@ class RunView(W.HBox):  # type: ignore[misc]
         elif self._money != money:
             said = "The list price has changed since; the button says it as it is now."
         else:
-            return True
-        self._trouble = {"fault": said}
-        return False
+            return {}
+        return {"fault": said}
 
-    def _add(self, widget: W.DOMWidget) -> None:
-        """Put something under the row."""
+    def _add(self, widget: W.DOMWidget) -> dict[str, Any]:
+        """Put something under the row; nothing is to be pressed there any more."""
         widget.layout.flex = "1 0 100%"
         with self._lock:
             self._under.append(widget)
             self.children = [self._player, self._status, *self._under]
+        return {"presses": []}
 
     def fault(self, error: BaseException) -> None:
         """Show an exception in the row, until the user does something else."""
         with self._lock:
-            self._trouble = {"fault": f"{type(error).__name__}: {error}"[:2000]}
+            self._over = {"fault": f"{type(error).__name__}: {error}"[:2000]}
             if self.run.state.phase is RunPhase.AMBIGUOUS and isinstance(error, WanError):
-                self._trouble["presses"] = settlements(())  # no list to look in: the user may know
+                self._over["presses"] = settlements(())  # no list to look in: the user may know
             self._status.row = self._row()
 
     def close(self) -> None:
