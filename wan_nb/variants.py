@@ -19,7 +19,7 @@ from wan_nb.catalog import cite
 from wan_nb.chance import LEAST_SEEDS
 from wan_nb.errors import ConfigError, RequestError
 from wan_nb.media import Media
-from wan_nb.request import MEDIA_FIELDS, VideoRequest, check_fields
+from wan_nb.request import VideoRequest, check_fields
 
 _SHOWN = 48
 
@@ -97,7 +97,10 @@ class Design:
 
     def to_record(self) -> dict[str, Any]:
         """Return it as plain values; media as references to their bytes."""
-        axes = {name: [_recorded(self.baseline, name, value) for value in values] for name, values in self.axes.items()}
+        axes = {
+            name: [self.baseline.replace(**{name: value}).to_record().get(name) for value in values]
+            for name, values in self.axes.items()
+        }
         return {"baseline": self.baseline.to_record(), "axes": axes, "seeds": list(self.seeds)}
 
     @classmethod
@@ -254,12 +257,6 @@ def _words(value: Any, skip: int = 0) -> str:
         text = "…" + text[skip:]
     text = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
     return f'"{text}"' if isinstance(value, str) and " " in text else text
-
-
-def _recorded(baseline: VideoRequest, name: str, value: Any) -> Any:
-    if name in MEDIA_FIELDS and value is not None:
-        return baseline.replace(**{name: value}).to_record()[name]
-    return value
 
 
 def _shape(request: VideoRequest) -> str:

@@ -235,23 +235,23 @@ def _safe(value: Any) -> str:
 
 def _study(experiment: Experiment, cells: Sequence[Cell]) -> dict[str, Any]:
     """Return what the page's player shows, by seed."""
-    shown, there = [], _videos(cells)
-    for seed in experiment.seeds:
-        clips = [clip_of(cell) for cell in cells if cell.seed == seed]
-        for clip in clips:
-            if clip["ready"] and clip["key"] not in there:
-                clip |= {"ready": False, "word": "its file is gone"}
-        if any(clip["ready"] for clip in clips):
-            shown.append({"name": f"seed {seed}", "clips": clips})
-    return {"seeds": shown}
+    by_seed = {seed: [clip_of(cell) for cell in cells if cell.seed == seed] for seed in experiment.seeds}
+    seeds = [
+        {"name": f"seed {seed}", "clips": clips}
+        for seed, clips in by_seed.items()
+        if any(each["ready"] for each in clips)
+    ]
+    return {"seeds": seeds}
 
 
-def clip_of(cell: Cell, *, poster: str = "") -> dict[str, Any]:
+def clip_of(cell: Cell) -> dict[str, Any]:
     """Return what the player needs to know of a study's cell."""
-    made = cell.video
-    size = made.size if made else cell.request.predicted_size() or Size(16, 9)
-    label, key = f"{cell.variant.label} {cell.variant.name}", cell.run.id if cell.run else ""
-    clip = video_view.clip(size, label=label, word="" if made else _word(cell), key=key, video=made, poster=poster)
+    saved = cell.video
+    made = saved if saved and saved.path.is_file() else None
+    size = saved.size if saved else cell.request.predicted_size() or Size(16, 9)
+    word = "" if made else "its file is gone" if saved else _word(cell)
+    key = cell.run.id if cell.run else ""
+    clip = video_view.clip(size, label=f"{cell.variant.label} {cell.variant.name}", word=word, key=key, video=made)
     return clip | {"short": cell.variant.label}
 
 

@@ -18,7 +18,7 @@ from IPython.core.getipython import get_ipython
 
 from wan_nb.widgets import page
 from wan_nb.widgets import video as video_view
-from wan_nb.widgets.parts import Paced, box, escape, fault_html, guarded, jpeg_address, note_html
+from wan_nb.widgets.parts import Paced, box, escape, fault_html, guarded, note_html
 from wan_nb.widgets.parts import show as show_part
 
 if TYPE_CHECKING:
@@ -26,11 +26,8 @@ if TYPE_CHECKING:
     from wan_nb.compare import Experiment
     from wan_nb.votes import Ballot, Key
 
-POSTERS_CHARS = 54_000
-"""Characters of all pictures in a player's state: no trait passes 64 KB."""
-
 TALLY_BYTES = 60_000
-"""The longest tally in widget state; the same reason."""
+"""The longest tally in widget state: no trait passes 64 KB."""
 
 KEYS = {"a": "left", "s": "tie", "d": "right", "n": "skip", "u": "undo"}
 """Keys of a judge, and the buttons that they press."""
@@ -105,7 +102,6 @@ class StudyView(_View):
         self._is_going = False
         self._asked = ""  # the price that is to be confirmed
         self._said = len(experiment.judgements)
-        self._posters: dict[str, str] = {}
         self._head, self._table, self._votes, self._price = (W.HTML() for _ in range(4))
         self._submit = W.Button(description="Submit", button_style="primary")
         self._submit.add_class("wan-submit")
@@ -132,7 +128,7 @@ class StudyView(_View):
             self._table.value = page.states_html(study, cells)
             self._say_price(study.estimate)
             self._shown = [cell for cell in cells if cell.seed == self._seed.value]
-            self._player.clips = [page.clip_of(cell, poster=self._poster(cell)) for cell in self._shown]
+            self._player.clips = [page.clip_of(cell) for cell in self._shown]
             self._votes.value = self._votes_html()
             is_going = any(cell.run and not cell.run.state.phase.is_terminal for cell in cells)
             was_going, self._is_going = self._is_going, is_going
@@ -150,16 +146,6 @@ class StudyView(_View):
             'No votes yet: <code>study.judge("your name")</code> shows two at a time, names hidden; '
             f"{self.experiment.votes_planned} votes on each pair are planned."
         )
-
-    def _poster(self, cell: Cell) -> str:
-        """Return the first frame as it was asked, while there is no video."""
-        medium = cell.request.first_frame
-        if cell.video or medium is None or medium.url or medium.error:
-            return ""
-        if medium.sha256 not in self._posters:
-            limit = POSTERS_CHARS // len(self.experiment.variants)
-            self._posters[medium.sha256] = jpeg_address(medium.thumbnail, longest=320, limit=limit)
-        return self._posters[medium.sha256]
 
     def _say_price(self, estimate: StudyEstimate) -> None:
         self._price.value = f'<span class="wan-note">{escape(str(estimate))}</span>'
