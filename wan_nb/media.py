@@ -19,7 +19,6 @@ import sys
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -28,6 +27,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from wan_nb import content, pixels
 from wan_nb.content import WANTED, amount, reason
 from wan_nb.errors import MediaError
+from wan_nb.hints import nearest
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -308,13 +308,12 @@ def _load_file(text: str, kind: Kind) -> Media:
 
 
 def _missing(path: Path) -> str:
-    """Say what is missing, and which names in its folder are near."""
+    """Say what is missing, and which name in its folder is near."""
     if not path.parent.is_dir():
         return f"no such folder: {path.parent}; check the path (this kernel works in {Path.cwd()})"
     names = {entry.name.lower(): entry.name for entry in islice(path.parent.iterdir(), 2000) if entry.is_file()}
-    near = [repr(names[name]) for name in get_close_matches(path.name.lower(), names, n=3)]
-    hint = f"did you mean {' or '.join(near)}?" if near else "check the name"
-    return f"no such file in {path.parent}; {hint}"
+    near = nearest(path.name.lower(), names)
+    return f"no such file in {path.parent}; {f'did you mean {names[near]!r}?' if near else 'check the name'}"
 
 
 def _load_pixels(source: object) -> Media | None:

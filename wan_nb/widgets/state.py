@@ -11,7 +11,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from traitlets import Any as AnyTrait
@@ -20,6 +19,7 @@ from traitlets import Bool, HasTraits, Int, TraitError, Unicode, observe, valida
 from wan_nb import catalog
 from wan_nb.catalog import ModelSpec
 from wan_nb.errors import RequestError, WanError
+from wan_nb.hints import nearest
 from wan_nb.media import Media, load
 from wan_nb.preview import SHOWN_REGION
 from wan_nb.pricing import cheapest_tier
@@ -127,8 +127,8 @@ class FormState(HasTraits):
     def _start_with(self, defaults: Mapping[str, Any]) -> None:
         for name in defaults:
             if name not in _CHOSEN:
-                near = get_close_matches(name, _CHOSEN, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(_CHOSEN)}."
+                near = nearest(name, _CHOSEN)
+                hint = f"did you mean {near}?" if near else f"it has {', '.join(_CHOSEN)}."
                 raise RequestError(f"{name!r} is not a field of the form; {hint}")
         given = {name: value for name, value in defaults.items() if value is not None}
         for name, value in given.items():
