@@ -124,10 +124,12 @@ class Experiment(Grid):
         """
         if choice not in ("left", "tie", "right"):
             raise ConfigError(f"choice={choice!r} is none; 'left', 'tie' or 'right' is.")
-        one, other = self._seen(left), self._seen(right)
+        (one, left_run), (other, right_run) = self._seen(left), self._seen(right)
         if one.variant == other.variant or one.seed != other.seed:
             raise ConfigError(f"{one} and {other}: compare two variants with the same seed.")
-        return self._judge("vote", judge, one, other, note=plain(note), choice=choice, is_blind=bool(is_blind))
+        return self._judge(
+            "vote", judge, left=left_run, right=right_run, choice=choice, note=plain(note), is_blind=bool(is_blind)
+        )
 
     def rate(self, cell: Key, stars: int, *, judge: str = "", note: str = "") -> Judgement:
         """Give a video one to five stars; the same judge's newer rating counts.
@@ -143,7 +145,7 @@ class Experiment(Grid):
         """
         if stars not in (1, 2, 3, 4, 5) or isinstance(stars, bool):
             raise ConfigError(f"stars={stars!r} is no rating; whole numbers from 1 to 5 are.")
-        return self._judge("rating", judge, self._seen(cell), note=plain(note), stars=int(stars))
+        return self._judge("rating", judge, left=self._seen(cell)[1], note=plain(note), stars=int(stars))
 
     def undo(self, judge: str = "") -> Judgement | None:
         """Take back a judge's last word that still stands; None where there is none. It stays on record.
@@ -155,10 +157,7 @@ class Experiment(Grid):
         mine = [each for each in standing(self.judgements) if each.judge == name]
         return self._judge("undo", judge, undoes=mine[-1].id) if mine else None
 
-    def _judge(self, kind: Kind, judge: str, *of: Cell, **said: Any) -> Judgement:
-        runs: dict[str, Any] = {
-            side: cell.run.id for side, cell in zip(("left", "right"), of, strict=False) if cell.run
-        }
+    def _judge(self, kind: Kind, judge: str, **said: Any) -> Judgement:
         judgement = Judgement(
             id=secrets.token_hex(6),
             at=self.session.clock.now(),
@@ -166,7 +165,6 @@ class Experiment(Grid):
             kind=kind,
             study=self.id,
             planned=self.votes_planned,
-            **runs,
             **said,
         )
         self.session.studybook.judge(judgement)
@@ -177,14 +175,14 @@ class Experiment(Grid):
         name = " ".join("".join(sign if sign.isprintable() else " " for sign in plain(judge)).split())
         return next((said.judge for said in self.judgements if said.judge.casefold() == name.casefold()), name)
 
-    def _seen(self, given: Key) -> Cell:
-        """Return a cell that has a video."""
+    def _seen(self, given: Key) -> tuple[Cell, str]:
+        """Return a cell that has a video, and the id of its run."""
         if not isinstance(given, tuple | list) or len(given) != 2:
             raise ConfigError(f"{given!r} names no video of a study; a label and a seed do, as in ('A', 1).")
         cell = self.cell(*given)
-        if cell.video is None:
+        if cell.run is None or cell.video is None:
             raise ConfigError(f"{cell} has no video to judge: it is {cell.state}.")
-        return cell
+        return cell, cell.run.id
 
     @property
     def judgements(self) -> tuple[Judgement, ...]:
@@ -225,29 +223,7 @@ class Experiment(Grid):
 
     # --- how it is shown ----------------------------------------------------------------------------------------
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return a dict of plain values each cell."""
-        return export.cell_rows(self)
-
-    def to_csv(self, path: str | Path) -> tuple[Path, Path]:
-        """Write the cells to `path` and all judgements beside it (``….votes.csv``); return both paths.
-
-        Args:
-            path: Where to, ``.csv``; what is there is replaced.
-        """
-        return export.write_csv(self, path)
-
-    def to_card(self) -> dict[str, Any]:
-        """Return a card (plain values) from which `session.compare_from` declares the study again."""
-        return export.card(self)
-
-    def to_json(self, path: str | Path) -> Path:
-        """Write the card as a JSON file and return its path.
-
-        Args:
-            path: Where to, ``.json``; what is there is replaced.
-        """
-        return export.write_card(self, path)
+    rows, to_csv, to_card, to_json = export.rows, export.to_csv, export.to_card, export.to_json
 
     def measures(self) -> MeasureTable:
         """Measure every video that is there: likeness to the asked frames, motion, flicker (`wan_nb.measures`)."""

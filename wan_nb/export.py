@@ -46,7 +46,7 @@ _RESULT = ("variant", "changes", "seed", "state", "take", "size", "seconds", "sh
 """Columns of a cell that a card names: nothing of them is needed to declare the study again."""
 
 
-def cell_rows(study: Experiment) -> list[dict[str, Any]]:
+def rows(study: Experiment) -> list[dict[str, Any]]:
     """Return a dict of plain values each cell."""
     found = []
     for cell in study.cells:
@@ -90,15 +90,20 @@ def judgement_rows(study: Experiment) -> list[dict[str, Any]]:
     return found
 
 
-def write_csv(study: Experiment, path: str | Path) -> tuple[Path, Path]:
-    """Write the cells to `path` and the judgements beside it, as ``….votes.csv``; return both paths."""
-    cells = tables.write_csv(path, CELL_COLUMNS, cell_rows(study))
+def to_csv(study: Experiment, path: str | Path) -> tuple[Path, Path]:
+    """Write the cells to `path` and all judgements beside it (``….votes.csv``); return both paths.
+
+    Args:
+        study: The study.
+        path: Where to, ``.csv``; what is there is replaced.
+    """
+    cells = tables.write_csv(path, CELL_COLUMNS, rows(study))
     beside = cells.with_name(f"{cells.stem}.votes.csv")
     return cells, tables.write_csv(beside, JUDGEMENT_COLUMNS, judgement_rows(study))
 
 
-def card(study: Experiment) -> dict[str, Any]:
-    """Return the study as plain values, from which `read_card` rebuilds what it compared."""
+def to_card(study: Experiment) -> dict[str, Any]:
+    """Return a card (plain values) from which `session.compare_from` declares the study again."""
     requests = [variant.request for variant in study.variants]
     media = {medium.sha256 or medium.name: medium for request in requests for medium in request.media.values()}
     specs = {request.spec.id: request.spec for request in requests}
@@ -115,7 +120,7 @@ def card(study: Experiment) -> dict[str, Any]:
         "models": {name: {"family": spec.family, "facts": cite(spec.source)} for name, spec in specs.items()},
         "prices": sorted({session.planner.estimate(request).source for request in requests}),
         "warnings": list(study.warnings),
-        "results": [{name: each[name] for name in _RESULT} for each in cell_rows(study)],
+        "results": [{name: each[name] for name in _RESULT} for each in rows(study)],
         "tally": study.tally().rows(),
     }
 
@@ -124,9 +129,14 @@ def _iso(epoch_s: float) -> str:
     return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="seconds")
 
 
-def write_card(study: Experiment, path: str | Path) -> Path:
-    """Write the card as JSON and return its path."""
-    text = json.dumps(card(study), indent=1, ensure_ascii=False, default=str) + "\n"
+def to_json(study: Experiment, path: str | Path) -> Path:
+    """Write the card as a JSON file and return its path.
+
+    Args:
+        study: The study.
+        path: Where to, ``.json``; what is there is replaced.
+    """
+    text = json.dumps(to_card(study), indent=1, ensure_ascii=False, default=str) + "\n"
     target = Path(path).expanduser()
     with tables.writing(target):
         target.write_text(text, encoding="utf-8")

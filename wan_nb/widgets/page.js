@@ -6,35 +6,31 @@ const place = document.querySelector(".seeds");
 function start() {
   const bytes_of = (key) => Uint8Array.from(atob(document.getElementById(`video-${key}`).textContent), (sign) => sign.charCodeAt(0));
   const player = createPlayer(document.querySelector(".player"), { ask: (index, key) => player.give(index, bytes_of(key), key), height: 420 });
-  const button = (text, act) => {
-    const made = place.appendChild(document.createElement("button"));
-    made.textContent = text;
-    made.addEventListener("click", act);
+  let seen = study.seeds[0];
+  let order = null; // the clips in a random order, while the names are hidden
+  const painters = [];
+  const mixed = () => seen.clips.map((clip) => [Math.random(), clip]).sort(([a], [b]) => a - b).map(([, clip]) => clip);
+  const nameless = (clip, k) => ({ ...clip, label: `Video ${k + 1}`, short: `${k + 1}`, blind: true });
+  const show = () => {
+    player.update(order ? order.map(nameless) : seen.clips);
+    for (const paint of painters) paint();
+  };
+  const button = (textContent, is_on, act) => {
+    const made = Object.assign(place.appendChild(document.createElement("button")), { textContent });
+    made.addEventListener("click", () => {
+      act();
+      show();
+    });
+    painters.push(() => made.setAttribute("aria-pressed", is_on()));
     return made;
   };
-  let seen = study.seeds[0];
-  let order = null; // places in a random order while the names are hidden
-  const show = () => {
-    const clips = order
-      ? order.map((place, k) => ({ ...seen.clips[place], label: `Video ${k + 1}`, short: `${k + 1}`, blind: true }))
-      : seen.clips;
-    player.update(clips);
-    choices.forEach((made, k) => made.setAttribute("aria-pressed", study.seeds[k] === seen));
-    blind.setAttribute("aria-pressed", order !== null);
-  };
-  const mix = () => seen.clips.map((_, k) => [Math.random(), k]).sort((a, b) => a[0] - b[0]).map(([, k]) => k);
-  const choices = study.seeds.map((each) =>
-    button(each.name, () => {
+  for (const each of study.seeds) {
+    button(each.name, () => seen === each, () => {
       seen = each;
-      if (order) order = mix();
-      show();
-    }),
-  );
-  const blind = button("Hide the names and mix", () => {
-    order = order ? null : mix();
-    show();
-  });
-  blind.className = "blind";
+      order &&= mixed();
+    });
+  }
+  button("Hide the names and mix", () => order !== null, () => (order = order ? null : mixed())).className = "blind";
   show();
 }
 
