@@ -198,6 +198,10 @@ def test_the_key_shows_nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     (tmp_path / "key").write_text("sk-file\n")
     monkeypatch.setenv("DASHSCOPE_API_KEY_FILE_PATH", str(tmp_path / "key"))
     assert find_key().reveal() == "sk-file"
+    (tmp_path / "key").write_bytes(b"sk-\xff0123")
+    with pytest.raises(ConfigError, match="cannot be read") as torn:
+        find_key()
+    assert "0123" not in str(torn.value)
 
 
 def test_regions_and_workspaces() -> None:

@@ -200,8 +200,6 @@ def _key(region: str | None) -> tuple[Secret | None, Check]:
         # not having one is no fault: what is empty or torn is
         is_absent = str(error).startswith("no API key")
         return None, Check("key", "note" if is_absent else "wrong", str(error).rstrip("."))
-    except (OSError, ValueError) as error:
-        return None, Check("key", "wrong", f"the key file cannot be read ({error})", "write it anew, as plain text")
     if not key.reveal().startswith(("sk-", "st-")):
         return None, Check("key", "wrong", "what is set is not a key: those begin with 'sk-'", "copy it again")
     where = "in DASHSCOPE_API_KEY" if os.environ.get("DASHSCOPE_API_KEY") else "in the vendor SDK's key file"

@@ -157,7 +157,10 @@ def find_key(api_key: str | None = None) -> Secret:
         text = os.environ.get(where)
     if text is None:
         path = Path(os.environ.get("DASHSCOPE_API_KEY_FILE_PATH") or "~/.dashscope/api_key").expanduser()
-        where, text = str(path), path.read_text(encoding="utf-8") if path.is_file() else None
+        try:
+            where, text = str(path), path.read_text(encoding="utf-8") if path.is_file() else None
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path} cannot be read ({error}); write the key anew, as plain text.") from None
     if text is None:
         raise ConfigError(
             "no API key: set DASHSCOPE_API_KEY, or give api_key='sk-…'. Without one, wan.simulated() costs nothing."
