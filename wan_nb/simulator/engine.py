@@ -223,17 +223,13 @@ def schedule(tasks: Iterable[Task], scenario: Scenario) -> dict[str, tuple[float
         if task.cancelled is not None or (task.code and task.fails_after <= task.pending_for):
             continue  # never gets to run
         busy = slots.setdefault(task.row, [])
-        full = len(busy) >= _at_once(task.row, scenario)
+        spec = find_model(task.row)
+        full = len(busy) >= (scenario.limits.running or (spec.rate.running if spec else 1))
         start = max(ready, busy[0]) if full else ready
         end = start + task.running_for if not task.code else max(start, task.created + task.fails_after)
         spans[task.task_id] = (start, end)
         (heapq.heapreplace if full else heapq.heappush)(busy, end)
     return spans
-
-
-def _at_once(row: str, scenario: Scenario) -> int:
-    spec = find_model(row)
-    return scenario.limits.running or (spec.rate.running if spec else 1)
 
 
 def observe(
@@ -326,23 +322,17 @@ def listed(query: Mapping[str, str], tasks: Iterable[tuple[Task, View]], now: fl
 
 
 def _list_span(query: Mapping[str, str], now: float) -> tuple[float, float]:
-    begin, last = _date(query, "start_time"), _date(query, "end_time")
-    if last is None:
-        last = now if begin is None else min(now, begin + _DAY_S)
-    if begin is None:
-        begin = last - _DAY_S
+    dates: dict[str, float] = {}
+    for name in ("start_time", "end_time"):
+        if text := query.get(name):
+            if len(text) != 14 or not text.isdigit():
+                raise ValueError(f"{name} must be YYYYMMDDhhmmss")
+            dates[name] = datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=SERVICE_ZONE).timestamp()
+    last = dates.get("end_time", min(now, dates.get("start_time", now) + _DAY_S))
+    begin = dates.get("start_time", last - _DAY_S)
     if last - begin > _DAY_S:
         raise ValueError("the span from start_time to end_time must not exceed 24 hours")
     return begin, last + 1  # a second counts as a whole: a task of 10:00:00.250 lies within end_time 10:00:00
-
-
-def _date(query: Mapping[str, str], name: str) -> float | None:
-    text = query.get(name)
-    if not text:
-        return None
-    if len(text) != 14 or not text.isdigit():
-        raise ValueError(f"{name} must be YYYYMMDDhhmmss")
-    return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=SERVICE_ZONE).timestamp()
 
 
 def _list_item(task: Task, view: View) -> Json:

@@ -11,7 +11,7 @@ import json
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache, partial
@@ -144,13 +144,12 @@ def _chord(look: int, total: int) -> NDArray[np.float32]:
 def _drawn(shot: Shot, pool: ThreadPoolExecutor) -> Iterator[av.VideoFrame]:
     """Yield the finished frames in order; two threads draw ahead, by four frames at most."""
     marks = _marks(shot)
-    ahead: deque[Future[av.VideoFrame]] = deque()
-    for draw in _plan(shot):
-        ahead.append(pool.submit(_finished, draw, marks))
-        if len(ahead) >= 4:
-            yield ahead.popleft().result()
-    while ahead:
+    jobs = (pool.submit(_finished, draw, marks) for draw in _plan(shot))
+    ahead = deque(islice(jobs, 3))
+    for job in jobs:
+        ahead.append(job)
         yield ahead.popleft().result()
+    yield from (job.result() for job in ahead)
 
 
 def _finished(draw: Callable[[], Planes], marks: list[Mark]) -> av.VideoFrame:
@@ -169,7 +168,7 @@ def _plan(shot: Shot) -> Iterator[Callable[[], Planes]]:
     total, done, picture = shot.seconds * _FPS, 0, shot.first
     for picture in islice(_resampled(shot.clip), total) if shot.clip else ():
         done += 1
-        yield partial(_planes, _fit(picture, shot.size, spare=1.0))
+        yield partial(_shown, picture, shot.size)
     if picture is None:
         raise VideoError("a shot needs a first picture, or a clip that has frames to go on from.")
     if done == total:
@@ -185,6 +184,10 @@ def _plan(shot: Shot) -> Iterator[Callable[[], Planes]]:
             # after a clip its last frame has been shown already: the first new one moves on
             u = (n - start + bool(done)) / max(1, stop - start - 1 + bool(done))
             yield partial(_scene, still, target, camera, band, u)
+
+
+def _shown(picture: Image.Image, size: tuple[int, int]) -> Planes:
+    return _planes(_fit(picture, size, spare=1.0))
 
 
 def _scene(still: Planes, end: Planes | None, camera: _Camera, band: Image.Image, u: float) -> Planes:

@@ -179,17 +179,14 @@ def _check_audio(limits: AudioLimits, audio: Medium) -> None:
 def _check_clip(limits: ClipLimits, clip: Medium) -> None:
     (short, long), (low, high), most = limits.seconds.outer, limits.side.outer, limits.megabytes
     in_bounds = low <= min(clip.width, clip.height) and max(clip.width, clip.height) <= high
+    has_shape = _has_shape(clip, limits.max_ratio)
     _require(clip.form != "data", "The video must be given as an http, https or oss url.", "InvalidURL")
     for holds, kind, text in (
         (clip.bytes <= most * MB, "Size", f"the video must not be larger than {most:g} MB"),
         (clip.format in limits.formats, "Format", "the video must be mp4 or mov"),
         (short <= clip.seconds <= long, "Duration", f"the video must last between {short:g} and {long:g} seconds"),
         (in_bounds, "Resolution", f"width and height of the video must be between {low:g} and {high:g}"),
-        (
-            _has_shape(clip, limits.max_ratio),
-            "AspectRatio",
-            "the aspect ratio of the video must be between 1:8 and 8:1",
-        ),
+        (has_shape, "AspectRatio", "the aspect ratio of the video must be between 1:8 and 8:1"),
     ):
         _require(holds, text, f"InvalidFile.{kind}")
 
@@ -226,9 +223,7 @@ def plan(spec: ModelSpec, body: Json, media: Iterable[Medium], now: float, secon
         second: Machine seconds of one service second.
         scenario: Timing and sizes.
     """
-    prompt = part(body, "input").get("prompt")
-    text = prompt if isinstance(prompt, str) else None
-    task = Task(new_id(), new_id(), body["model"], spec.id, created=now, prompt=text)
+    task = Task(new_id(), new_id(), body["model"], spec.id, created=now)
     try:
         check_fields(spec, body)
         found = tuple(check_medium(spec, medium) for medium in media)
@@ -240,7 +235,7 @@ def plan(spec: ModelSpec, body: Json, media: Iterable[Medium], now: float, secon
 def _planned(task: Task, spec: ModelSpec, body: Json, second: float, scenario: Scenario) -> Task:
     """Fill in what the video will be; every value has been checked."""
     given, parameters = part(body, "input"), part(body, "parameters")
-    prompt = (task.prompt or "")[: spec.prompt_chars]  # a longer one is cut without a word
+    prompt = given.get("prompt", "")[: spec.prompt_chars]  # a longer one is cut without a word
     template = str(given.get("template", "")) if "template" in spec.fields.union else ""
     tier: str = parameters.get("resolution", spec.default_tier)
     seconds: int = parameters.get("duration", spec.default_duration)
@@ -248,13 +243,15 @@ def _planned(task: Task, spec: ModelSpec, body: Json, second: float, scenario: S
     multi = "shot_type" in spec.fields.union and extend and parameters.get("shot_type") == "multi"
     sound: bool = spec.sound == "always" or (spec.sound == "switch" and parameters.get("audio", True))
     lead = next(medium for medium in task.media if medium.role in ("first_frame", "first_clip"))
-    look = _number(f"{template or prompt}\n{parameters.get('seed', task.task_id)}")
+    chance = sha256(f"{template or prompt}\n{parameters.get('seed', task.task_id)}".encode("utf-8", "replace"))
+    look = int.from_bytes(chance.digest()[:6], "big")
     total = _job_s(scenario, tier, seconds, look)
     pending = min(scenario.timing.pending_s, total)
     return replace(
         task,
         pending_for=pending * second,
         running_for=(total - pending) * second,
+        prompt=given.get("prompt"),
         actual_prompt=_rewritten(prompt) if prompt and extend and spec.actual_prompt and not template else None,
         usage=_usage(spec, int(tier[:-1]), seconds, round(lead.seconds), sound),
         size=output_size((lead.width, lead.height), tier, spec.id, scenario),
@@ -264,10 +261,6 @@ def _planned(task: Task, spec: ModelSpec, body: Json, second: float, scenario: S
         shots=3 if multi else 1,
         look=look,
     )
-
-
-def _number(text: str) -> int:
-    return int.from_bytes(sha256(text.encode("utf-8", "replace")).digest()[:6], "big")
 
 
 def _job_s(scenario: Scenario, tier: str, seconds: int, look: int) -> float:

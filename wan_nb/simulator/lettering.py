@@ -58,10 +58,8 @@ def mark(text: str, size: tuple[int, int], *, far: bool, share: float, plate: in
         ink = ink.point(lambda v: v * 0.85)
     alpha = ImageChops.lighter(ink, shade)
     light = 16 + (235 - 16) * np.asarray(ink, dtype=np.uint16) // np.maximum(np.asarray(alpha, dtype=np.uint16), 1)
-    left, top = (
-        (side - length - margin if far else margin) // 2 * 2 for side, length in zip(size, (w, h), strict=True)
-    )
-    return Mark((max(0, left), max(0, top)), Image.fromarray(light.astype(np.uint8)), alpha)
+    left, top = (size[0] - w - margin, size[1] - h - margin) if far else (margin, margin)
+    return Mark((max(0, left // 2 * 2), max(0, top // 2 * 2)), Image.fromarray(light.astype(np.uint8)), alpha)
 
 
 def stand_in(label: str, size: tuple[int, int]) -> Image.Image:
@@ -94,11 +92,8 @@ def _dress(card: Image.Image, label: str) -> None:
         pen.line((0, height * k / 8, width, height * k / 8), fill=(255, 255, 255, 40), width=line)
     for radius, strength in ((0.42, 170), (0.30, 70)):
         r = unit * radius
-        pen.ellipse(
-            (middle[0] - r, middle[1] - r, middle[0] + r, middle[1] + r),
-            outline=(255, 255, 255, strength),
-            width=line * 2,
-        )
+        circle = (middle[0] - r, middle[1] - r, middle[0] + r, middle[1] + r)
+        pen.ellipse(circle, outline=(255, 255, 255, strength), width=line * 2)
     side = unit * 0.075
     for k, bar in enumerate(_BARS):
         left, top = middle[0] + (k - len(_BARS) / 2) * side, middle[1] + unit * 0.13

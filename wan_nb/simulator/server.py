@@ -378,17 +378,13 @@ async def _error(request: Request, problem: Exception) -> Response:
 
 def _listen(port: int) -> socket.socket:
     """Bind in the caller's thread, so that a taken port is the caller's error."""
-    # Named as TCP, or asyncio would leave Nagle's delay on.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        if os.name == "posix":  # elsewhere this would let two simulators share a port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((_HOST, port))
-        listener.listen(1024)
+        listener = socket.create_server((_HOST, port), backlog=1024)
     except OSError as error:
-        listener.close()
-        raise ConfigError(f"port {port} is not free ({error.strerror}); choose another, or 0 for any.") from None
-    return listener
+        reason = os.strerror(error.errno or 0)
+        raise ConfigError(f"port {port} is not free ({reason}); choose another, or 0 for any.") from None
+    # named as TCP, or asyncio would leave Nagle's delay on
+    return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, listener.detach())
 
 
 def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
