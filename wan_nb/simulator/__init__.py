@@ -1,8 +1,8 @@
 """The embedded service: a witness of its own beside the client, with every answer, quirk and fault of the documents.
 
-``scenario`` is what it is like on a given day; ``engine`` and ``intake`` are the protocol as pure functions, ``storage``
-is the files that come and go, ``store`` its folder and the threads that fill it, ``footage`` and ``lettering`` make the
-videos, ``server`` answers.
+``scenario`` is what it is like on a given day; ``engine`` and ``intake`` are the protocol as pure functions;
+``storage`` is what comes and goes, ``store`` the folder and the threads that fill it; ``footage`` and ``lettering``
+make the videos; ``server`` answers.
 """
 
 from wan_nb.simulator.scenario import SCENARIOS, Fault, Limits, Scenario, SizeRule, Timing

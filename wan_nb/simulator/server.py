@@ -26,7 +26,7 @@ from typing import Any, Self
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
+from starlette.datastructures import Headers, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -345,15 +345,19 @@ class Simulator:
 
     async def _cut(self, whole: Response, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, but close the connection before the body is complete."""
-        told: list[Message] = []
+        left = 0
 
-        async def listen(message: Message) -> None:
-            told.append(message)
+        async def passed_on(message: Message) -> None:
+            nonlocal left
+            if message["type"] == "http.response.start":
+                left = int(int(Headers(raw=message["headers"])["content-length"]) * fault.share)
+                await send(message)
+            elif left:
+                body = message.get("body", b"")[:left]
+                left -= len(body)
+                await send({**message, "body": body, "more_body": True})
 
-        await whole({**scope, "extensions": {}}, receive, listen)  # no extension may pass by `listen`
-        body = b"".join(message.get("body", b"") for message in told)
-        await send(told[0])
-        await send({**told[-1], "body": body[: int(len(body) * fault.share)], "more_body": True})
+        await whole({**scope, "extensions": {}}, receive, passed_on)  # no extension may pass by it
         if fault.kind == "stall":
             await self._clock.sleep(fault.seconds)
         await self._drop(Request(scope, receive))
