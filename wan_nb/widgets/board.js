@@ -6,7 +6,7 @@ const MARKUP = `
   <div class="sums"></div><div class="fault" role="alert"></div><div class="spoken" aria-live="polite"></div>
   <div class="scroll"><table class="runs"><thead><tr class="titles"></tr></thead><tbody class="lines"></tbody></table></div>
   <div class="none"></div>`;
-const HEADS = { state: ["word"], model: ["model", "tier", "seconds"], prompt: ["prompt"], time: ["at", "took"], result: ["size", "cost"] };
+const HEADS = [["word"], ["model", "tier", "seconds"], ["prompt"], ["at", "took"], ["size", "cost"]]; // by which keys each column sorts
 const NAMES = { word: "state", seconds: "length", at: "when", took: "elapsed" };
 
 function render({ model, el }) {
@@ -56,8 +56,8 @@ function render({ model, el }) {
   at.find.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(search, isHistory ? 300 : 0); });
   at.find.addEventListener("keydown", (event) => event.stopPropagation());
   node(at.titles, "th", "", "", { "aria-label": "first frame" });
-  for (const [title, keys] of Object.entries(HEADS)) {
-    const th = node(at.titles, "th", "", title);
+  for (const keys of HEADS) {
+    const th = node(at.titles, "th");
     for (const key of keys) button(th, "sort", "", NAMES[key] ?? key, `Sort by ${NAMES[key] ?? key}`).dataset.key = key;
   }
   node(at.titles, "th", "", "", { "aria-label": "what can be done" });
