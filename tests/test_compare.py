@@ -116,6 +116,27 @@ async def _await(study: Experiment) -> Experiment:
     return await study
 
 
+def test_the_journal_is_read_again_only_when_it_has_changed(
+    session: wan.Session, baseline: wan.VideoRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks for cells, price, warnings and tally of one moment reads it once."""
+    study = session.compare(baseline, prompt=PROMPTS, seed=[1, 2])
+    pretend(session, study)
+    read: list[str] = []
+    samples = session.ledger.samples
+    monkeypatch.setattr(session.ledger, "samples", lambda *of: read.append(of[0]) or samples(*of))
+    for _ in range(2):
+        assert (len(study.cells), study.estimate.missing, len(study.warnings) > 0, len(study.tally().verdicts)) == (
+            4,
+            0,
+            True,
+            1,
+        )
+    assert len(read) == 4
+    votes(study, "A")
+    assert study.tally()["AB"].wins == 1 and len(read) == 8
+
+
 def test_found_again_after_a_restart(tmp_path: Path, baseline: wan.VideoRequest, picture: Path) -> None:
     """By definition, by id, by name; also when the picture is gone and when the database is."""
     with wan.simulated(tmp_path / "runs", speed=600, scenario=SMALL) as first:
