@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from wan_nb.calibration import Calibration, calibrate_runs
 from wan_nb.clock import Clock
 from wan_nb.endpoint import Endpoint
-from wan_nb.engine import Engine
+from wan_nb.engine import Engine, Onlookers
 from wan_nb.errors import ConfigError
 from wan_nb.hints import Hinted
 from wan_nb.history import Runs, Spend
 from wan_nb.kept import KeptInputs
 from wan_nb.ledger import Ledger
-from wan_nb.onlookers import Onlookers
 from wan_nb.preview import Planner, Preview, midnight
 from wan_nb.pricing import Money
 from wan_nb.record import RunState

@@ -1,4 +1,4 @@
-"""One thread with one event loop, and the bridges to it.
+"""One thread with one event loop, the bridges to it, and who is told of what it did.
 
 A notebook's own loop stands still while a cell blocks, and widget callbacks run on different threads by kernel
 version. So everything that waits (HTTP, schedule, downloads) lives here, on a daemon thread that no cell can block.
@@ -16,13 +16,14 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from wan_nb.errors import ConfigError
 
 _log = logging.getLogger("wan_nb")
 
 T = TypeVar("T")
+News = TypeVar("News")
 
 TICK_S = 0.2
 """Longest wait in one piece, so that a notebook's stop button is heard (real seconds)."""
@@ -128,6 +129,39 @@ def at_exit(method: Callable[[], None]) -> None:
             alive()
 
     getattr(threading, "_register_atexit", atexit.register)(call)
+
+
+class Onlookers(Generic[News]):
+    """Callbacks that are told of every change, from any thread; each must be quick.
+
+    Example:
+        >>> heard = []
+        >>> onlookers = Onlookers()
+        >>> end = onlookers.add(heard.append)
+        >>> onlookers.tell("saved"), end(), onlookers.tell("later"), heard
+        (None, None, None, ['saved'])
+    """
+
+    def __init__(self) -> None:
+        self._callbacks: list[Callable[[News], object]] = []
+
+    def add(self, callback: Callable[[News], object]) -> Callable[[], None]:
+        """Tell `callback` from now on; returns what ends it."""
+        self._callbacks.append(callback)
+
+        def end() -> None:
+            with contextlib.suppress(ValueError):
+                self._callbacks.remove(callback)
+
+        return end
+
+    def tell(self, news: News) -> None:
+        """Tell everyone."""
+        for callback in list(self._callbacks):
+            try:
+                callback(news)
+            except Exception:  # an onlooker must not stop the work
+                _log.exception("an onlooker failed at %r", news)
 
 
 def allow_nested_loops() -> str:

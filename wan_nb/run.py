@@ -13,10 +13,9 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mappin
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from wan_nb.engine import TICK_S
+from wan_nb.engine import TICK_S, Onlookers
 from wan_nb.errors import AmbiguousError, ConfigError, RunError, StillRunningError
 from wan_nb.hints import Hinted
-from wan_nb.onlookers import Onlookers
 from wan_nb.record import Record, RunPhase, RunState
 from wan_nb.request import VideoRequest
 from wan_nb.result import Video

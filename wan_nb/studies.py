@@ -7,14 +7,14 @@ judgement, too. Judgements are about runs: every study that shows a run sees the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from wan_nb import tables
+from wan_nb.engine import Onlookers
 from wan_nb.errors import LedgerError
 from wan_nb.journal import Journal, read_data
-from wan_nb.onlookers import Onlookers
 from wan_nb.votes import Judgement
 
 
@@ -98,11 +98,8 @@ class StudyBook:
         """Return what is declared, the oldest first; later rows of a study change its name and number."""
         found: dict[str, StudyRow] = {}
         for row in self.journal.rows("SELECT * FROM studies ORDER BY seq"):
-            first = found.get(row["study_id"])
-            found[row["study_id"]] = StudyRow(
-                row["study_id"], first.at if first else row["at"], row["name"], row["votes"],
-                read_data(row["definition"]),
-            )  # fmt: skip
+            new = StudyRow(row["study_id"], row["at"], row["name"], row["votes"], read_data(row["definition"]))
+            found[new.id] = replace(new, at=found.get(new.id, new).at)
         return found
 
     def all(self) -> Studies:
