@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import anywidget
 import traitlets
 
 from wan_nb.request import VideoRequest
-from wan_nb.widgets.parts import STYLE, guarded, script
+from wan_nb.widgets.parts import STYLE, Fault, guarded, script
 
 TITLES = ("as Python", "as curl")
 
@@ -27,7 +26,7 @@ class CodeView(anywidget.AnyWidget):
     _css = STYLE
     titles = traitlets.List(list(TITLES)).tag(sync=True)
 
-    def __init__(self, request: VideoRequest, base_url: str, fault: Callable[[BaseException], None]) -> None:
+    def __init__(self, request: VideoRequest, base_url: str, fault: Fault) -> None:
         super().__init__()
         self._request, self._base_url = request, base_url
         self._sent: dict[int, str] = {}

@@ -47,6 +47,9 @@ _SEVERITY = {"refused": "✕", "wasteful": "!", "warning": "△"}
 escape = html.escape
 """Text from outside goes through this, always."""
 
+Fault = Callable[[BaseException], None]
+"""Shows the exception of a callback."""
+
 
 def script(name: str) -> str:
     """Return a view's JavaScript, with what all of them share before it."""
@@ -94,7 +97,7 @@ def fault_html(error: BaseException) -> str:
     return f'<div class="wan-fault" role="alert">{escape(text)}</div>'
 
 
-def guarded(function: Callable[..., Any], show: Callable[[BaseException], None]) -> Callable[..., None]:
+def guarded(function: Callable[..., Any], show: Fault) -> Callable[..., None]:
     """Return a callback that shows its exception instead of losing it."""
 
     @functools.wraps(function)

@@ -21,7 +21,7 @@ from wan_nb.media import load
 from wan_nb.problems import Problem
 from wan_nb.request import MEDIA_FIELDS
 from wan_nb.widgets.offers import Offer
-from wan_nb.widgets.parts import STYLE, box, escape, guarded, jpeg_address, note_html, problem_html, put, script, show
+from wan_nb.widgets.parts import STYLE, Fault, box, escape, guarded, jpeg_address, note_html, problem_html, script, show
 from wan_nb.widgets.state import FormState
 
 LABELS = {
@@ -37,6 +37,8 @@ MOST = 24
 """Pictures of a folder that are offered; more would be a file manager."""
 _KINDS = {"image": ("image/*", 25), "audio": ("audio/*,.wav,.mp3", 16), "video": ("video/mp4,video/quicktime", 110)}
 """What a picker offers, and its megabytes: more than any model takes, so that the model's own limit is what is said."""
+Take = Callable[[object], None]
+"""Takes what `wan_nb.load` can read."""
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
@@ -52,12 +54,7 @@ class MediaSlot(W.VBox):  # type: ignore[misc]
     """
 
     def __init__(
-        self,
-        field: str,
-        state: FormState,
-        later: Callable[..., Any],
-        fault: Callable[[BaseException], None],
-        pictures: tuple[Path, ...] = (),
+        self, field: str, state: FormState, later: Callable[..., Any], fault: Fault, pictures: tuple[Path, ...] = ()
     ) -> None:
         self.field, self.state, self._fault = field, state, fault
         self._shown_offers: Any = None
@@ -71,7 +68,7 @@ class MediaSlot(W.VBox):  # type: ignore[misc]
         self.note.add_class("wan-said")
         self.repairs = box(W.VBox, [], "wan-repairs")
         row = box(W.Box, [self.path, self.clear, picker], "wan-pathrow")
-        self.gallery = Gallery(pictures, lambda path: self.take(str(path)), later, fault) if pictures else None
+        self.gallery = Gallery(pictures, self.take, later, fault) if pictures else None
         children = [row, self.thumb, self.hint, self.note, self.repairs]
         super().__init__(children=[*children, self.gallery] if self.gallery else children)
         self.add_class("wan-slot")
@@ -104,7 +101,7 @@ class MediaSlot(W.VBox):  # type: ignore[misc]
         """Show what the state holds; nothing comes back from here as a choice."""
         medium, is_reading = getattr(self.state, self.field), self.field in self.state.loading
         is_usable = medium is not None and not medium.error and not is_reading
-        put(self.path, self._source)
+        self.path.value = self._source
         show(self.clear, is_reading or medium is not None)
         inside = "reading…" if is_reading else "none" if medium is None else "not usable"
         if is_usable:
@@ -173,13 +170,7 @@ class FilePicker(anywidget.AnyWidget):
     limit = traitlets.Int(0).tag(sync=True)
 
     def __init__(
-        self,
-        label: str,
-        accept: str,
-        limit_mb: int,
-        take: Callable[[dict[str, Any]], None],
-        refuse: Callable[[str], None],
-        fault: Callable[[BaseException], None],
+        self, label: str, accept: str, limit_mb: int, take: Take, refuse: Callable[[str], None], fault: Fault
     ) -> None:
         super().__init__(label=label, accept=accept, limit=limit_mb * MEGABYTE)
         self._take, self._refuse = take, refuse
@@ -227,7 +218,7 @@ class Gallery(anywidget.AnyWidget):
 
     Args:
         pictures: Their files.
-        take: Called with the file that was chosen.
+        take: Called with the path that was chosen.
         later: Runs a function on another thread: the small pictures are made when somebody looks.
         fault: Called with an exception of these.
     """
@@ -238,13 +229,7 @@ class Gallery(anywidget.AnyWidget):
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     chosen = traitlets.Int(-1).tag(sync=True)
 
-    def __init__(
-        self,
-        pictures: tuple[Path, ...],
-        take: Callable[[Path], None],
-        later: Callable[..., Any],
-        fault: Callable[[BaseException], None],
-    ) -> None:
+    def __init__(self, pictures: tuple[Path, ...], take: Take, later: Callable[..., Any], fault: Fault) -> None:
         folder = pictures[0].parent.name or str(pictures[0].parent)
         super().__init__(label=f"or choose from {folder}/", names=[each.name[:80] for each in pictures])
         self._pictures, self._take, self._later, self._fault = pictures, take, later, fault
@@ -254,7 +239,7 @@ class Gallery(anywidget.AnyWidget):
         if content.get("hello"):
             self._later(guarded(self._show, self._fault))
         elif "choose" in content:
-            self._take(self._pictures[int(content["choose"])])
+            self._take(str(self._pictures[int(content["choose"])]))
 
     def _show(self) -> None:
         for number, path in enumerate(self._pictures):
