@@ -204,15 +204,14 @@ def load(source: object, kind: Kind = "image") -> Media:
         return source
     if isinstance(source, str):
         return _load_text(source, kind)
-    if isinstance(source, os.PathLike):
-        return _load_file(os.fsdecode(source), kind)
     if isinstance(source, Mapping) and "content" in source:
         return _measure(bytes(source["content"]), Media(kind, "memory", _label(str(source.get("name") or "upload"))))
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _measure(bytes(source), Media(kind, "memory", f"{len(bytes(source))} bytes"))
     if kind == "image" and (media := _load_pixels(source)) is not None:
         return media
-    if isinstance(path := getattr(source, "path", None), os.PathLike):
+    path = source if isinstance(source, os.PathLike) else getattr(source, "path", None)
+    if isinstance(path, os.PathLike):
         return _load_file(os.fsdecode(path), kind)
     given = type(source).__name__
     raise MediaError(f"{given} is no {kind}; give a path, URL, data URI, bytes, PIL image or numpy array.")
