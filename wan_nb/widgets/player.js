@@ -194,8 +194,7 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
     if (at.tagName === "SELECT" || (at === wiper && key.length > 1)) return; // and these their own arrows
     event.preventDefault();
     event.stopPropagation();
-    if (name) acts[name]();
-    else listen_to(key - 1);
+    name ? acts[name]() : listen_to(key - 1);
   });
   bar.addEventListener("click", (event) => acts[event.target.closest("button")?.className]?.());
   speed.addEventListener("change", () => set({ rate: Number(speed.value) }));
@@ -313,12 +312,14 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
     video.addEventListener("click", acts.play);
     video.addEventListener("dblclick", acts.full);
     cell.voice.addEventListener("click", () => listen_to(index));
+    video.remove();
     return cell;
   }
 
   /** A video has come, or never will; all begin with the last one. */
   function settle(cell, why = "") {
     Object.assign(cell, { settled: true, why });
+    if (!why) cell.frame.insertBefore(cell.video, cell.word); // over the poster, once there is a frame to show
     const lead = master();
     if (lead) go(now(lead)).then(begin);
     else show();
@@ -396,5 +397,4 @@ function render({ model, el }) {
   };
 }
 
-export { createPlayer };
 export default { render };
