@@ -1,6 +1,6 @@
-"""What is done at a session besides running: previews, the runs there are, forms, boards, comparisons, sums.
+"""A session's folder and what stands in it, and what is done there besides running: looking, comparing, summing up.
 
-Most of it is one call to the room that does the work, loaded when it is asked for.
+Most of that is one call to the room that does the work, loaded when it is asked for.
 """
 
 from __future__ import annotations

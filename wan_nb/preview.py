@@ -125,8 +125,7 @@ class Planner:
 
     def left(self) -> Money | None:
         """Say what is left of today's budget; None without one."""
-        spent = self.spent()
-        if self.budget is None or spent is None:
+        if self.budget is None or (spent := self.spent()) is None:
             return None
         return Money(max(self.budget.amount - spent.amount, Decimal(0)), self.budget.currency)
 

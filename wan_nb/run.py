@@ -283,9 +283,9 @@ class Run(Hinted):
             )
         request = self.request.replace(**changes)
         take = self.session.ledger.takes(request.fingerprint, self.session.endpoint.identity) + 1
-        allowed = (allow,) if isinstance(allow, str) else tuple(allow)
-        allowed = allowed if changes else ("all", *allowed)  # what was taken once is taken again
-        return self.session._submit([(request, take)], allowed, confirm, self.id)[0]
+        if not changes:  # what was taken once is taken again
+            allow = ("all", allow) if isinstance(allow, str) else ("all", *allow)
+        return self.session._submit([(request, take)], allow, confirm, self.id)[0]
 
     def candidates(self) -> Candidates:
         """Return the service's tasks that this ambiguous run may be; asks the service, decides nothing.
