@@ -125,8 +125,7 @@ class Board(W.VBox):  # type: ignore[misc]
         about = {"kind": self.KIND, "label": self._label(), "speed": session.clock.speed, "free": session.is_simulated}
         self._table = Table(self._rows, about)
         self._below = W.VBox()
-        super().__init__(children=[self._table, self._below])
-        self.add_class("wan")
+        super().__init__(children=[self._table, self._below], _dom_classes=("wan",))
         self._table.on_msg(guarded(self._hear, self.fault))
         self._end = session.observe(self._notice)
 

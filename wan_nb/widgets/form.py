@@ -63,11 +63,9 @@ class _Field(W.VBox):  # type: ignore[misc]
         for control in controls:
             control.description = _label(name)
             control.layout.width = "100%"
-        self.hint, self.said = W.HTML(), W.HTML()
-        self.said.add_class("wan-said")
-        super().__init__(children=[*controls, self.hint, self.said])
-        self.add_class("wan-field")
-        self.add_class(f"wan-of-{name.replace('_', '-')}")
+        self.hint, self.said = W.HTML(), W.HTML(_dom_classes=("wan-said",))
+        names = ("wan-field", f"wan-of-{name.replace('_', '-')}")
+        super().__init__(children=[*controls, self.hint, self.said], _dom_classes=names)
 
 
 def _label(name: str) -> str:
@@ -146,9 +144,7 @@ class Form(W.VBox):  # type: ignore[misc]
             )
             for name in LABELS
         }
-        super().__init__(children=self._built())
-        self.add_class("wan")
-        self.add_class("wan-form")
+        super().__init__(children=self._built(), _dom_classes=("wan", "wan-form"))
         self.state.observe(guarded(self._paint, self._fault), "revision")
         self._paint()
         self._callback(self._list_earlier)()  # at once, so that nothing moves when the form has been shown
@@ -177,13 +173,13 @@ class Form(W.VBox):  # type: ignore[misc]
         self._general, self._frame, self._line, self._existing = (W.HTML() for _ in range(4))
         self._below = box(W.VBox, [], "wan-below")
         self._code = CodeView(self.state.request, self.session.endpoint.base_url, self._fault)
-        self._more = W.ToggleButton()  # an Accordion's head cannot be reached by keyboard; the style sheet folds
-        self._more.add_class("wan-fold")
-        self._submit = self._button("Submit", "wan-submit", self._pressed)
-        self._submit.button_style = "primary"
-        self._back = self._button("Undo", "wan-undo", lambda _: self.state.take_back())
-        self._earlier = W.Dropdown(description="From an earlier run", options=[_CHOOSE])
-        self._earlier.add_class("wan-earlier")
+        # an Accordion's head cannot be reached by keyboard; the style sheet folds
+        self._more = W.ToggleButton(_dom_classes=("wan-fold",))
+        self._submit = W.Button(button_style="primary", _dom_classes=("wan-submit",))
+        self._submit.on_click(self._callback(self._pressed))
+        self._back = W.Button(_dom_classes=("wan-undo",))
+        self._back.on_click(self._callback(lambda _: self.state.take_back()))
+        self._earlier = W.Dropdown(description="From an earlier run", options=[_CHOOSE], _dom_classes=("wan-earlier",))
         self._earlier.observe(self._callback(lambda change: self._choose_earlier(change["new"])), "value")
         where = escape(f"{self.session.label} · saved in {Path(self.session.folder).name}/")
         title = W.HTML(f'<style>{STYLE}</style><div class="wan-head">Image to video</div>')
@@ -207,12 +203,6 @@ class Form(W.VBox):  # type: ignore[misc]
             self._below,
             _Labels(),
         ]
-
-    def _button(self, words: str, name: str, pressed: Callable[[Any], None]) -> W.Button:
-        made = W.Button(description=words)
-        made.add_class(name)
-        made.on_click(self._callback(pressed))
-        return made
 
     def _callback(self, function: Callable[..., None]) -> Callable[..., None]:
         return guarded(function, self._fault)

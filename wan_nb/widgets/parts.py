@@ -143,9 +143,7 @@ class Paced:
 
 def box(kind: type[W.Box], children: Sequence[W.Widget], name: str) -> W.Box:
     """Return widgets in a box with a class name."""
-    made = kind(children=list(children))
-    made.add_class(name)
-    return made
+    return kind(children=list(children), _dom_classes=(name,))
 
 
 def show(widget: W.DOMWidget, shown: bool) -> None:

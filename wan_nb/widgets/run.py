@@ -164,9 +164,7 @@ class RunView(W.HBox):  # type: ignore[misc]
             [self._clip()], lambda _: run.video.path.read_bytes() if run.video else b"", run.session.later
         )
         self._under: list[W.DOMWidget] = []
-        super().__init__(children=[self._player, self._status])
-        self.add_class("wan")
-        self.add_class("wan-run")
+        super().__init__(children=[self._player, self._status], _dom_classes=("wan", "wan-run"))
         self._status.on_msg(guarded(self._hear, self.fault))
         self._end = run.observe(lambda _: run.session.later(guarded(self._refresh, self.fault)))
         run.session.later(guarded(self._find_poster, self.fault))
