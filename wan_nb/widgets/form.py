@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import anywidget
 import ipywidgets as W  # noqa: N812
+import traitlets
 
 from wan_nb.catalog import TEMPLATES
-from wan_nb.request import MEDIA_FIELDS, VideoRequest
+from wan_nb.request import VideoRequest
 from wan_nb.widgets import preview as preview_view
-from wan_nb.widgets.code import CodeView
-from wan_nb.widgets.parts import HERE, STYLE, box, escape, fault_html, guarded, note_html, problem_html, put, show
+from wan_nb.widgets.parts import STYLE, box, escape, fault_html, guarded, note_html, problem_html, put, script, show
 from wan_nb.widgets.run import RunView
 from wan_nb.widgets.slot import LABELS, MediaSlot, pictures_in
 from wan_nb.widgets.state import SWITCHES, FormState, values_of
@@ -53,7 +53,46 @@ _BESIDE_CELLS = "While a cell runs, what is shown here goes on; a click may have
 class _Labels(anywidget.AnyWidget):
     """Gives the form's controls the names and states that ipywidgets does not tell a screen reader."""
 
-    _esm = (HERE / "labels.js").read_text(encoding="utf-8")
+    _esm = script("labels.js")
+
+
+class CodeView(anywidget.AnyWidget):
+    """The request as Python and as curl, in two folds; the text goes by message, and only while a fold is open.
+
+    Args:
+        base_url: Where the curl command sends to; the key stays ``$DASHSCOPE_API_KEY``.
+        fault: Called with an exception.
+    """
+
+    _esm = script("code.js")
+    _css = STYLE
+    titles = traitlets.List(["as Python", "as curl"]).tag(sync=True)
+
+    def __init__(self, base_url: str, fault: Callable[[BaseException], None]) -> None:
+        super().__init__()
+        self._base_url = base_url
+        self._texts: tuple[str, ...] = ()
+        self._sent: dict[int, str] = {}  # what stands in the folds that are open
+        self.on_msg(guarded(self._hear, fault))
+
+    def _hear(self, _: object, content: dict[str, Any], __: object) -> None:
+        number = int(content["number"])
+        self._sent.pop(number, None)
+        if content["open"]:
+            self._sent[number] = ""
+            self._tell()
+
+    def show(self, request: VideoRequest) -> None:
+        """Show a request in the folds that are open."""
+        python = f"import wan_nb as wan\n\nrequest = {request.to_python()}\nrun = session.submit(request)\n"
+        self._texts = python, request.to_curl(self._base_url)
+        self._tell()
+
+    def _tell(self) -> None:
+        for number, text in enumerate(self._texts):
+            if self._sent.get(number, text) != text:
+                self._sent[number] = text
+                self.send({"number": number, "text": text})
 
 
 class _Field(W.VBox):  # type: ignore[misc]
@@ -125,25 +164,20 @@ class Form(W.VBox):  # type: ignore[misc]
         **defaults: Any,
     ) -> None:
         self.session = session
-        left_out: list[str] = []
+        extra: list[str] = []
         if start is not None:
             request = start if isinstance(start, VideoRequest) else start.request
-            defaults, left_out = values_of(request) | defaults, sorted(request.extra)
+            defaults, extra = values_of(request) | defaults, sorted(request.extra)
         self.state = FormState(session.preview, session.place, session.later, **defaults)
         self.runs: list[RunView] = []
         """Views of what was submitted here, newest first."""
         self._painting = self._sending = self._is_wanted = False
         self._sent: dict[str, Any] = {}
         self._drawn: Any = None
-        said = f"The form has no field for {', '.join(left_out)}: left out, and not sent." if left_out else ""
-        self._fault_line = W.HTML(note_html(escape(said)))
+        left_out = f"The form has no field for {', '.join(extra)}: left out, and not sent." if extra else ""
+        self._fault_line = W.HTML(note_html(escape(left_out)))
         files = pictures_in(pictures) if pictures is not None else ()
-        self.slots = {
-            name: MediaSlot(
-                name, self.state, session.later, self._fault, files if MEDIA_FIELDS[name] == "image" else ()
-            )
-            for name in LABELS
-        }
+        self.slots = {name: MediaSlot(name, self.state, session.later, self._fault, files) for name in LABELS}
         super().__init__(children=self._built(), _dom_classes=("wan", "wan-form"))
         self.state.observe(guarded(self._paint, self._fault), "revision")
         self._paint()
@@ -156,8 +190,7 @@ class Form(W.VBox):  # type: ignore[misc]
         """Add the static twin, for where no kernel is: what the form stood at, and that it was a form."""
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
         note = "A form stood here; run the cell to have it back. It was filled in like this:"
-        request = self.state.request
-        twin = preview_view.html(self.session.preview(request), self.session.region)
+        twin = preview_view.html(self.session.preview(self.state.request), self.session.region)
         return bundle | {"text/html": f"<p><i>{note}</i></p>{twin}"}
 
     # --- building -----------------------------------------------------------------------------------------------
@@ -172,7 +205,7 @@ class Form(W.VBox):  # type: ignore[misc]
         rows["duration"] = _Field("duration", self._buttons, self._slider)
         self._general, self._frame, self._line, self._existing = (W.HTML() for _ in range(4))
         self._below = box(W.VBox, [], "wan-below")
-        self._code = CodeView(self.state.request, self.session.endpoint.base_url, self._fault)
+        self._code = CodeView(self.session.endpoint.base_url, self._fault)
         # an Accordion's head cannot be reached by keyboard; the style sheet folds
         self._more = W.ToggleButton(_dom_classes=("wan-fold",))
         self._submit = W.Button(button_style="primary", _dom_classes=("wan-submit",))
@@ -180,7 +213,7 @@ class Form(W.VBox):  # type: ignore[misc]
         self._back = W.Button(_dom_classes=("wan-undo",))
         self._back.on_click(self._callback(lambda _: self.state.take_back()))
         self._earlier = W.Dropdown(description="From an earlier run", options=[_CHOOSE], _dom_classes=("wan-earlier",))
-        self._earlier.observe(self._callback(lambda change: self._choose_earlier(change["new"])), "value")
+        self._earlier.observe(self._callback(self._choose_earlier), "value")
         where = escape(f"{self.session.label} · saved in {Path(self.session.folder).name}/")
         title = W.HTML(f'<style>{STYLE}</style><div class="wan-head">Image to video</div>')
         ticks = [controls[name] for name in ("allow_wasteful", "confirmed", "new_sample")]
@@ -266,9 +299,9 @@ class Form(W.VBox):  # type: ignore[misc]
         put(self._earlier, "", [_CHOOSE, *lines])
         show(self._earlier, bool(lines))
 
-    def _choose_earlier(self, run_id: str) -> None:
-        if run_id:
-            self.session.later(self._callback(self._fill_from), run_id)
+    def _choose_earlier(self, change: dict[str, Any]) -> None:
+        if change["new"]:
+            self.session.later(self._callback(self._fill_from), change["new"])
 
     def _fill_from(self, run_id: str) -> None:
         try:

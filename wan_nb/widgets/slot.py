@@ -68,7 +68,8 @@ class MediaSlot(W.VBox):  # type: ignore[misc]
         self.note.add_class("wan-said")
         self.repairs = box(W.VBox, [], "wan-repairs")
         row = box(W.Box, [self.path, self.clear, picker], "wan-pathrow")
-        self.gallery = Gallery(pictures, self.take, later, fault) if pictures else None
+        has_gallery = bool(pictures) and MEDIA_FIELDS[field] == "image"
+        self.gallery = Gallery(pictures, self.take, later, fault) if has_gallery else None
         children = [row, self.thumb, self.hint, self.note, self.repairs]
         super().__init__(children=[*children, self.gallery] if self.gallery else children)
         self.add_class("wan-slot")
