@@ -279,7 +279,7 @@ class Simulator:
         task, view = next(iter(self._views(task_id)), (None, View("UNKNOWN")))
         if fault and fault.kind == "expire":
             view = View("UNKNOWN")
-        origin = self._scenario.result_origin or _origin(request)
+        origin = self._scenario.result_origin or str(request.base_url).rstrip("/")
         url = storage.result_url(origin, task_id, int(view.end + self._scenario.life_s))
         return engine.polled(task_id, task, view, url)
 
@@ -302,7 +302,8 @@ class Simulator:
         spec = find_model(request.query_params.get("model", ""))
         if spec is None:
             raise RefusedError("ModelNotFound", "Model not exist.", 404)
-        return {"request_id": engine.new_id(), "data": storage.policy(spec.id, _origin(request), self._clock.now())}
+        data = storage.policy(spec.id, str(request.base_url).rstrip("/"), self._clock.now())
+        return {"request_id": engine.new_id(), "data": data}
 
     async def _upload(self, request: Request) -> Response:
         async with request.form() as form, self._met("upload", request):
@@ -361,10 +362,6 @@ class Simulator:
         if fault.kind == "stall":
             await self._clock.sleep(fault.seconds)
         await self._drop(Request(scope, receive))
-
-
-def _origin(request: Request) -> str:
-    return f"{request.url.scheme}://{request.url.netloc}"
 
 
 async def _error(request: Request, problem: Exception) -> Response:
