@@ -268,8 +268,9 @@ class Simulator:
         now = self._clock.now()
         views = []
         for task in tasks.values() if task_id is None else filter(None, [tasks.get(task_id)]):
-            view = engine.observe(task, spans, self._store.date(result_name(task.task_id)), now, self._scenario)
-            if view.status in ("PENDING", "RUNNING"):
+            rendered = self._store.date(result_name(task.task_id))
+            view = engine.observe(task, spans, rendered, now, self._scenario)
+            if rendered is None and view.status in ("PENDING", "RUNNING"):
                 self._studio.want(task)
             views.append((task, view))
         return views

@@ -150,8 +150,8 @@ class Studio:
         self._threads: list[threading.Thread] = []
 
     def want(self, task: Task) -> None:
-        """See to it that this task gets its video; calling again costs nothing."""
-        if task.code or task.cancelled is not None or self._store.date(result_name(task.task_id)) is not None:
+        """See to it that this task, which has no video yet, gets one; calling again costs nothing."""
+        if task.code or task.cancelled is not None:
             return
         with self._lock:
             if task.task_id in self._wanted:
