@@ -67,11 +67,11 @@ class CodeView(anywidget.AnyWidget):
     _esm = script("code.js")
     _css = STYLE
     titles = traitlets.List(["as Python", "as curl"]).tag(sync=True)
+    _request: VideoRequest
 
     def __init__(self, base_url: str, fault: Callable[[BaseException], None]) -> None:
         super().__init__()
         self._base_url = base_url
-        self._texts: tuple[str, ...] = ()
         self._sent: dict[int, str] = {}  # what stands in the folds that are open
         self.on_msg(guarded(self._hear, fault))
 
@@ -80,16 +80,15 @@ class CodeView(anywidget.AnyWidget):
         self._sent.pop(number, None)
         if content["open"]:
             self._sent[number] = ""
-            self._tell()
+            self.show(self._request)
 
     def show(self, request: VideoRequest) -> None:
         """Show a request in the folds that are open."""
+        self._request = request
+        if not self._sent:
+            return
         python = f"import wan_nb as wan\n\nrequest = {request.to_python()}\nrun = session.submit(request)\n"
-        self._texts = python, request.to_curl(self._base_url)
-        self._tell()
-
-    def _tell(self) -> None:
-        for number, text in enumerate(self._texts):
+        for number, text in enumerate((python, request.to_curl(self._base_url))):
             if self._sent.get(number, text) != text:
                 self._sent[number] = text
                 self.send({"number": number, "text": text})
