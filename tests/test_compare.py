@@ -638,7 +638,7 @@ def test_what_another_kernel_did_is_seen(tmp_path: Path, baseline: wan.VideoRequ
             mine, other = (each.compare(baseline, prompt=PROMPTS) for each in (first, second))
             for cell in mine.cells:
                 first.ledger.plan(first.planner.plan(cell.request, 1, ()))
-            assert {cell.state for cell in other.cells} == {"waiting to be sent"} and other.estimate.missing == 2
+            assert {cell.state for cell in other.cells} == {"not sent"} and other.estimate.missing == 2
             seen: list[RunState] = []
             end = second.runs()[0].observe(seen.append)
             pretend(first, mine)

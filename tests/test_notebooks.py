@@ -38,7 +38,7 @@ VARIES = (
     (r"\d{8}-\d{6}|\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?|\b\d\d:\d\d\b", "DATE"),
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9A-Za-z])[0-9a-f]{8}(?![0-9A-Za-z])", "ID"),
     (r"127\.0\.0\.1:\d+", "HOST"),
-    (r"PENDING|RUNNING|queued|running|waiting to be sent|being sent", "GOING"),
+    (r"PENDING|RUNNING|queued (here|at the service)|running|sending|not sent", "GOING"),
     (r"(?m)^ *\d+ s  |(?<=made )\d+ s", "TIME"),
     (r"\d+(\.\d+)? (KiB|MB)", "BYTES"),
 )

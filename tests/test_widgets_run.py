@@ -20,6 +20,7 @@ from wan_nb.pricing import Money
 from wan_nb.record import RunPhase, RunState
 from wan_nb.simulator import Fault
 from wan_nb.task import TaskStatus
+from wan_nb.telling import phase_words
 from wan_nb.widgets import board as board_view
 from wan_nb.widgets import preview as preview_view
 from wan_nb.widgets import run as run_view
@@ -43,9 +44,9 @@ def fake_run(*, is_simulated: bool = True, **changes: Any) -> Any:
         endpoint=SimpleNamespace(can_cancel=True),
     )
     usual = SimpleNamespace(median_s=60.0, p90_s=150.0, source="12 runs here")
-    return SimpleNamespace(
-        id="r1", state=state, session=session, usual=usual, video=None, elapsed_s=84.0, notice="", arrived=(0, 0)
-    )
+    words = phase_words(state, is_next=True)
+    told = {"usual": usual, "words": words, "elapsed_s": 84.0, "notice": "", "arrived": (0, 0)}
+    return SimpleNamespace(id="r1", state=state, session=session, video=None, **told)
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from wan_nb.record import RunPhase, RunState
 from wan_nb.request import VideoRequest
 from wan_nb.result import Video
 from wan_nb.run import Run, gather
-from wan_nb.telling import describe
 from wan_nb.variants import Design, Variant
 from wan_nb.votes import Key
 
@@ -56,7 +55,7 @@ class Cell:
     @property
     def state(self) -> str:
         """Where it stands, in words."""
-        return describe(self.run.state) if self.run else "not submitted"
+        return self.run.standing if self.run else "not submitted"
 
     @property
     def has_failed(self) -> bool:

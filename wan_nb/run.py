@@ -20,7 +20,7 @@ from wan_nb.record import Record, RunPhase, RunState
 from wan_nb.request import VideoRequest
 from wan_nb.result import Video
 from wan_nb.schedule import Usual
-from wan_nb.telling import describe, tell_terminal, why_no_video
+from wan_nb.telling import PhaseWords, describe, existing, phase_words, tell_terminal, why_no_video
 
 if TYPE_CHECKING:
     from wan_nb.session import Session
@@ -93,18 +93,7 @@ class Run(Hinted):
     @property
     def notice(self) -> str:
         """Says that this run existed before it was asked for, and what to do for another; else empty."""
-        if not self.existed:
-            return ""
-        phase = self._state.phase
-        if phase is RunPhase.PLANNED:
-            way = ", not sent yet: it is being sent"
-        elif phase is RunPhase.AMBIGUOUS:
-            way = "; it may be running and billed: run.candidates(), then run.adopt('task-id') or run.disown()"
-        elif phase is RunPhase.SAVED or not phase.is_terminal:
-            way = f"; take={self._state.take + 1} for a new sample"
-        else:
-            way = "; run.again() for another try"
-        return f"existing run of {self._state.created:%H:%M}{way}"
+        return existing(self._state) if self.existed else ""
 
     @property
     def usual(self) -> Usual:
@@ -163,6 +152,16 @@ class Run(Hinted):
         ended = self._state.phase.is_terminal or bool(self._state.unwatched)
         return ended or self.session.is_closed or self.session.is_sent_by_nobody(self._state)
 
+    @property
+    def words(self) -> PhaseWords:
+        """Its phase for a view, in this session, which may be about to send it."""
+        return phase_words(self._state, is_next=not self.session.is_sent_by_nobody(self._state))
+
+    @property
+    def standing(self) -> str:
+        """Where it stands, in words: ``"running"``, ``"failed (DataInspectionFailed)"``."""
+        return describe(self._state, self.words)
+
     def wait(self, timeout_s: float | None = None) -> Video:
         """Block until the video is saved, and return it.
 
@@ -185,7 +184,7 @@ class Run(Hinted):
         try:
             with self._changed:
                 while not self.is_over:
-                    tell_terminal(f"{self.id}: {describe(self._state)}, {self.elapsed_s:.0f} s")
+                    tell_terminal(f"{self.id}: {self.standing}, {self.elapsed_s:.0f} s")
                     if limit is not None and self.session.clock.now() >= limit:
                         raise self._still_running(f"after {timeout_s:g} s")
                     self._changed.wait(TICK_S)
@@ -240,7 +239,7 @@ class Run(Hinted):
 
     def _still_running(self, why: str) -> StillRunningError:
         return StillRunningError(
-            f"run {self.id} goes on ({why}): it is {describe(self._state)}; run.wait() or await run waits again."
+            f"run {self.id} goes on ({why}): it is {self.standing}; run.wait() or await run waits again."
         )
 
     def _result(self) -> Video:
@@ -353,7 +352,7 @@ class Run(Hinted):
 
     def __repr__(self) -> str:
         prompt = str(self._state.request.get("prompt") or "")
-        shown = [self._state.model, describe(self._state)]
+        shown = [self._state.model, self.standing]
         shown += [str(self._state.file.size)] if self._state.file else []
         shown += [repr(prompt if len(prompt) <= 40 else prompt[:39] + "…")] if prompt else []
         notice = f"; {self.notice}" if self.notice else ""

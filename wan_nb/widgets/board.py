@@ -23,7 +23,7 @@ from wan_nb.record import RunPhase, RunState
 from wan_nb.task import TaskStatus
 from wan_nb.widgets.parts import LINE, SOFT, STYLE, TONES, Paced, escape, guarded, jpeg_address, script
 from wan_nb.widgets.run import RunView, show_until_over
-from wan_nb.widgets.wording import arrived_words, clock_time, words_of
+from wan_nb.widgets.wording import arrived_words, clock_time
 
 if TYPE_CHECKING:
     from wan_nb.run import Run
@@ -46,7 +46,7 @@ TWIN_ROWS = 50
 def row(run: Run) -> dict[str, Any]:
     """Return what a board's row says of a run; what is empty is left out, so that 200 rows stay small."""
     state, session = run.state, run.session
-    words = words_of(run)
+    words = run.words
     prompt = str(state.request.get("prompt") or "")
     ended = state.phase.is_terminal or state.phase is RunPhase.SUCCEEDED
     cost = None if session.is_simulated else state.cost
@@ -304,7 +304,7 @@ def table_html(runs: Sequence[Run], *, has_posters: bool = True) -> str:
 
 def _cells(run: Run, *, has_poster: bool) -> list[str]:
     state, video = run.state, run.video
-    words = words_of(run)
+    words = run.words
     poster = jpeg_address(video.poster, longest=POSTER_WIDTH) if video and has_poster else ""
     picture = f'<img alt="" src="{poster}" style="max-height:54px;max-width:96px;margin:0">' if poster else ""
     fault = f": {state.code}" if state.code and words.tone == "bad" else ""

@@ -17,12 +17,13 @@ import traitlets
 
 from wan_nb.catalog import TEMPLATES
 from wan_nb.request import VideoRequest
+from wan_nb.telling import phase_words
 from wan_nb.widgets import preview as preview_view
 from wan_nb.widgets.parts import STYLE, box, escape, fault_html, guarded, note_html, problem_html, put, script, show
 from wan_nb.widgets.run import RunView
 from wan_nb.widgets.slot import LABELS, MediaSlot, pictures_in
 from wan_nb.widgets.state import SWITCHES, FormState, values_of
-from wan_nb.widgets.wording import clock_time, model_line, phase_words, run_line, submit_words
+from wan_nb.widgets.wording import clock_time, model_line, run_line, submit_words
 
 if TYPE_CHECKING:
     from wan_nb.run import Run

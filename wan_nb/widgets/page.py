@@ -26,7 +26,6 @@ from wan_nb.geometry import Size
 from wan_nb.widgets import video as video_view
 from wan_nb.widgets.diff import prompt_diff_html
 from wan_nb.widgets.parts import HERE, INK, LINE, SOFT, STYLE, escape, jpeg_address
-from wan_nb.widgets.wording import phase_words
 
 if TYPE_CHECKING:
     from wan_nb.cells import Cell
@@ -76,7 +75,7 @@ def _word(cell: Cell) -> str:
     if cell.run is None:
         return "not sent"
     state = cell.run.state
-    words = phase_words(state)
+    words = cell.run.words
     return f"{words.word}: {state.code}" if state.code and words.tone == "bad" else words.word
 
 

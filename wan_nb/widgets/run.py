@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 def row(run: Run) -> dict[str, Any]:
     """Return everything a row says of a run, as plain values."""
     state, session, usual, video = run.state, run.session, run.usual, run.video
-    words = wording.words_of(run)
+    words = run.words
     ended = state.phase.is_terminal or state.phase is RunPhase.SUCCEEDED
     bad = words.tone == "bad"
     advice = explain(state.code, state.message).what_to_do if bad and state.code else words.advice
@@ -183,7 +183,7 @@ class RunView(W.HBox):  # type: ignore[misc]
 
     def _clip(self) -> dict[str, Any]:
         state, video = self.run.state, self.run.video
-        words = wording.phase_words(state)
+        words = self.run.words
         if video:
             text = ""
         elif words.tone == "bad":
@@ -349,7 +349,7 @@ def show_until_over(
 
     def replace() -> None:
         with lock:
-            if not ends or not is_over() or (view.is_seen and any(wording.words_of(run).tone == "bad" for run in runs)):
+            if not ends or not is_over() or (view.is_seen and any(run.words.tone == "bad" for run in runs)):
                 return  # where somebody looks on, what failed stays at hand, with what can be pressed
             ends.pop()()
             # inside the lock, so that whoever calls finds it done, though another thread is about to

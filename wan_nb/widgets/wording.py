@@ -5,7 +5,6 @@ Plain values in, plain text out; nothing here is escaped, since nothing here is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,82 +13,13 @@ from wan_nb.content import amount
 from wan_nb.preview import SHOWN_REGION
 from wan_nb.pricing import Money, estimate
 from wan_nb.record import RunPhase, RunState
-from wan_nb.task import TaskStatus
+from wan_nb.telling import phase_words
 
 if TYPE_CHECKING:
     from wan_nb.preview import Preview
     from wan_nb.run import Run
     from wan_nb.schedule import Usual
     from wan_nb.session import Session
-
-
-@dataclass(frozen=True, slots=True)
-class PhaseWords:
-    """A run's phase as a user reads it."""
-
-    word: str
-    """One to three words: ``"running"``."""
-    tone: str
-    """``"wait"``, ``"good"``, ``"bad"`` or ``"off"``: which colour it gets."""
-    advice: str = ""
-    """What to do, where something is to be done."""
-
-
-_WAITING = {
-    TaskStatus.PENDING: "queued at the service",
-    TaskStatus.RUNNING: "running",
-    TaskStatus.SUSPENDED: "held by the service",
-    TaskStatus.UNKNOWN: "not known there yet",
-    TaskStatus.UNRECOGNISED: "running (new status)",
-}
-_PHASES = {
-    RunPhase.PLANNED: PhaseWords("not sent", "off", "Nothing was sent or billed; submit it to send it."),
-    RunPhase.SENDING: PhaseWords("sending", "wait"),
-    RunPhase.AMBIGUOUS: PhaseWords(
-        "answer lost", "bad", "It may exist and be billed: look at the service's task list before you send it again."
-    ),
-    RunPhase.REJECTED: PhaseWords(
-        "refused", "bad", "Nothing runs and nothing is billed; mend the request and submit it."
-    ),
-    RunPhase.SUCCEEDED: PhaseWords("downloading", "wait"),
-    RunPhase.SAVED: PhaseWords("saved", "good"),
-    RunPhase.FAILED: PhaseWords("failed", "bad", "Nothing is billed; run.again() makes a new task."),
-    RunPhase.CANCELED: PhaseWords("canceled", "off", "Nothing is billed; run.again() makes a new task."),
-    RunPhase.EXPIRED: PhaseWords(
-        "expired", "bad", "The service keeps tasks for 24 hours; run.again() makes a new one and is billed anew."
-    ),
-    RunPhase.LOST: PhaseWords(
-        "file lost", "bad", "It was made and billed, and cannot be fetched; run.again() makes a new one, billed anew."
-    ),
-}
-
-
-def words_of(run: Run) -> PhaseWords:
-    """Return the words for where a run stands in this session, which may be about to send it."""
-    return phase_words(run.state, is_next=not run.session.is_sent_by_nobody(run.state))
-
-
-def phase_words(state: RunState, *, is_next: bool = False) -> PhaseWords:
-    """Return the words for where a run stands.
-
-    Args:
-        state: The run.
-        is_next: Whether somebody is about to send it, while it is only planned.
-    """
-    if state.phase is RunPhase.PLANNED and state.unwatched:
-        return PhaseWords("not sent", "off", f"{state.unwatched}. Nothing is billed.")
-    if state.phase is RunPhase.PLANNED and is_next:
-        return PhaseWords("queued here", "wait", f"{state.message} It is sent as soon as that is possible.".lstrip())
-    if state.is_live and state.unwatched:
-        why = f"{state.unwatched.rstrip('.')}; session.resume() goes on with it."
-        return (
-            PhaseWords("not fetched", "bad", why)
-            if state.phase is RunPhase.SUCCEEDED
-            else PhaseWords("not watched", "off", why)
-        )
-    if state.phase is RunPhase.SUBMITTED:
-        return PhaseWords(_WAITING.get(state.task_status or TaskStatus.PENDING, "running"), "wait")
-    return _PHASES[state.phase]
 
 
 def span(seconds: float) -> str:
