@@ -168,9 +168,9 @@ def test_front_end_libraries_stay_in_widgets(path: Path) -> None:
 
 MODULE_LINES = 400
 FUNCTION_LINES = 40
-PACKAGE_LINES = 12_600
+PACKAGE_LINES = 12_000
 """Lines of code in the whole package; who adds a feature looks first for what it makes unnecessary."""
-SCRIPT_LINES = 1_000
+SCRIPT_LINES = 950
 """Lines of JavaScript."""
 
 
