@@ -510,6 +510,18 @@ def test_a_socket_serves_and_stops(serve: Callable[..., Simulator]) -> None:
         httpx.get(f"{address}/tasks", trust_env=False)
 
 
+def test_a_record_that_cannot_be_read_is_a_task_that_nobody_knows(tmp_path: Path) -> None:
+    """A torn record, or one of another version, stops nothing."""
+    bench = Bench(tmp_path)
+    torn, other, good = (bench.submit() for _ in range(3))
+    record = tmp_path / "tasks" / f"{other}.json"
+    record.write_text(record.read_text().replace('"shots"', '"scenes"'))
+    (tmp_path / "tasks" / f"{torn}.json").write_text("{")
+    again = Bench(tmp_path)
+    assert [again.poll(each)["output"]["task_status"] for each in (torn, other)] == ["UNKNOWN", "UNKNOWN"]
+    assert again.finish(good)["output"]["task_status"] == "SUCCEEDED"
+
+
 def test_a_taken_port_is_said_at_once(serve: Callable[..., Simulator], tmp_path: Path) -> None:
     port = int(serve().base_url.split(":")[2].split("/")[0])
     with pytest.raises(ConfigError, match=f"port {port} is not free"):

@@ -91,7 +91,10 @@ class Journal:
         with self.transaction() as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version > len(_MIGRATIONS):
-                raise LedgerError(f"{self.path} was written by a newer wan_nb (format {version}); update the package.")
+                raise LedgerError(
+                    f"{self.path} was written by another wan_nb (format {version}; this one reads {len(_MIGRATIONS)}): "
+                    "update the package, or give another folder."
+                )
             for number, migration in enumerate(_MIGRATIONS[version:], start=version + 1):
                 migration(db)
                 db.execute(f"PRAGMA user_version={number}")

@@ -54,7 +54,7 @@ class Store:
         self._now = now
         for name in ("tasks", "inputs", "uploads", "results"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        self._read: dict[str, tuple[tuple[int, int, int], Task]] = {}
+        self._read: dict[str, tuple[tuple[int, int, int], Task | None]] = {}
         self._settled: tuple[float, Mapping[str, Task]] = (0.0, {})
 
     def save(self, task: Task) -> None:
@@ -83,7 +83,7 @@ class Store:
             stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
             known = self._read.get(file.name)
             if known is None or known[0] != stamp:
-                known = self._read[file.name] = (stamp, Task.from_json(json.loads(Path(file).read_bytes())))
+                known = self._read[file.name] = (stamp, _task(Path(file).read_bytes()))
         except FileNotFoundError:
             return None  # gone since the folder was read
         return known[1]
@@ -131,6 +131,14 @@ class Store:
         for path in (*(self.folder / "inputs").iterdir(), *(self.folder / "uploads").iterdir()):
             if path.stat().st_mtime < inputs_before:
                 path.unlink(missing_ok=True)
+
+
+def _task(record: bytes) -> Task | None:
+    """Return the task of a record; None for a torn one or another version's, which the service does not know."""
+    try:
+        return Task.from_json(json.loads(record))
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _beside(path: Path) -> Path:
