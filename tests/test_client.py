@@ -222,6 +222,29 @@ def test_no_usable_address_is_told_at_once(url: str, tmp_path: Path) -> None:
         call(lambda _: httpx.Response(200), lambda client: client.download(url, tmp_path / "p"))
 
 
+def test_a_download_of_no_video_s_length_is_not_kept_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that sends without end must not fill the disk; a file that is gone meanwhile begins anew."""
+    monkeypatch.setattr("wan_nb.client.MAX_BYTES", 1000)
+
+    def get(answer: httpx.Response) -> Any:
+        return call(lambda _: answer, lambda client: client.download("https://oss.example/v.mp4", tmp_path / "p"))
+
+    with pytest.raises(DownloadError, match=r"oss\.example sends more than"):
+        get(httpx.Response(200, content=b"x" * 1001))
+    (tmp_path / "p").unlink()
+    with pytest.raises(LostAnswerError, match="begins anew"):
+        get(httpx.Response(416))
+
+
+def test_a_signed_address_is_in_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Not in httpx's own either, which names every address that it asked for."""
+    with caplog.at_level("DEBUG"):
+        url = "https://oss.example/v.mp4?Expires=1&Signature=abc"
+        call(lambda _: httpx.Response(200, content=b"x"), lambda client: client.download(url, tmp_path / "p"))
+    assert "https://oss.example/v.mp4" in caplog.text
+    assert "abc" not in caplog.text
+
+
 def test_downloads_in_circles_end(tmp_path: Path) -> None:
     """Five redirects and no more; none keeps a connection while the next is followed."""
     seen: list[str] = []

@@ -156,6 +156,26 @@ def test_a_file_that_is_no_journal_says_so(tmp_path: Path) -> None:
         Ledger(tmp_path / "y.sqlite")
 
 
+def test_a_damaged_page_says_what_brings_it_back(ledger: Ledger) -> None:
+    """Also where it is met only while the log is compared with the database."""
+    for number in range(60):
+        ledger.plan(replace(PLAN, run_id=f"r{number}", take=number + 1))
+    ledger._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    ledger.close()
+    pages = bytearray(ledger.path.read_bytes())
+    size = int.from_bytes(pages[16:18], "big")
+    for start in range(size, len(pages), size):
+        pages[start : start + 8] = b"\xff" * 8
+    ledger.path.write_bytes(pages)
+    with pytest.raises(LedgerError, match=r"malformed.*move it away"):
+        Ledger(ledger.path)
+    ledger.path.unlink()
+    again = Ledger(ledger.path)
+    assert len(again.states()) == 60
+    assert again.find(PLAN.fingerprint, PLAN.endpoint, 7) == again.state("r6")
+    again.close()
+
+
 def test_a_damaged_database_is_made_good_from_the_log(ledger: Ledger) -> None:
     """The whole file gone, or its last write: nothing is missing afterwards, nothing is there twice."""
     ledger.plan(PLAN)
@@ -217,7 +237,7 @@ def test_a_journal_of_an_older_version_is_brought_up_to_date(ledger: Ledger, mon
         db.execute("CREATE TABLE moons (name TEXT)")
 
     with monkeypatch.context() as newer:
-        newer.setattr(journal, "_MIGRATIONS", (*journal._MIGRATIONS, moons))
+        newer.setattr(journal, "_MIGRATIONS", journal._MIGRATIONS | {5: moons})
         for _ in range(2):
             new = Ledger(ledger.path)
             assert new.state("r1").phase is RunPhase.PLANNED

@@ -38,6 +38,8 @@ MAX_REDIRECTS = 5
 """Redirects of a download that are followed."""
 SLOWEST_S = 60.0
 """Seconds that 64 KiB of a download may take: one that only drips would hold its place for ever."""
+MAX_BYTES = 2 << 30
+"""Bytes that a video may have; 30 s at 1080P are some 50 MB."""
 _BLOCK = 64 * 1024
 _CHUNK = 3 * _BLOCK  # a multiple of 3, so that base64 pieces join without padding
 _TIMEOUT = httpx.Timeout(60, connect=15, pool=None)
@@ -304,7 +306,7 @@ class Client:
                         raise _blocked(host, "sends the download off https; it is not followed.")
                     return str(onward.url)
                 if response.status_code == 416:
-                    await asyncio.to_thread(part.unlink)  # longer than the file itself: begin anew
+                    await asyncio.to_thread(part.unlink, missing_ok=True)  # longer than the file itself: begin anew
                     raise LostAnswerError(f"what was kept of the download does not fit {host}'s file; it begins anew.")
                 if not response.is_success:
                     raise _blocked(host, f"answered {response.status_code} to the download.", response.status_code)
@@ -328,6 +330,9 @@ class Client:
             while block := await asyncio.wait_for(anext(blocks, b""), SLOWEST_S):
                 await asyncio.to_thread(file.write, block)  # a slow disk must not hold up the loop
                 have += len(block)
+                if max(have, total) > MAX_BYTES:
+                    text = f"{response.url.host} sends more than {MAX_BYTES >> 20} MB; no video is that long."
+                    raise DownloadError(text, status=410)  # a new address may mend it, once
                 if progress:
                     progress(have, total)
 

@@ -85,7 +85,9 @@ class Engine:
         future = self.submit(work)
         try:
             while not concurrent.futures.wait([future], timeout=TICK_S).done:
-                pass
+                if not self.thread.is_alive() and not future.done():
+                    work.close()
+                    raise ConfigError("this session was closed while the call waited; make a new one.")
         except KeyboardInterrupt:
             future.cancel()
             raise
@@ -125,8 +127,11 @@ def at_exit(method: Callable[[], None]) -> None:
     kept = weakref.WeakMethod(method)
 
     def call() -> None:
-        if alive := kept():
-            alive()
+        try:
+            if alive := kept():
+                alive()
+        except BaseException:  # also Ctrl-C: those that come after it must leave, too
+            _log.exception("leaving failed")
 
     getattr(threading, "_register_atexit", atexit.register)(call)
 

@@ -29,7 +29,7 @@ def field_of(name: str) -> str:
     return f"CASE WHEN json_valid(data) THEN json_extract(data, '$.{name}') END"
 
 
-def _m001_initial(db: sqlite3.Connection) -> None:
+def _m004_initial(db: sqlite3.Connection) -> None:
     """Runs, their records, who watches them; studies as declared, and what people said of their videos."""
     for statement in (
         "CREATE TABLE runs (run_id TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, endpoint TEXT NOT NULL,"
@@ -51,8 +51,10 @@ def _m001_initial(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
-_MIGRATIONS = (_m001_initial,)
-"""What brings an older journal up to date, in order; a released one is never changed."""
+_MIGRATIONS = {4: _m004_initial}
+"""What brings an older journal up to a format, in order; a released one is never changed."""
+_TOLD_BY = {"request": "runs", "kind": "records", "definition": "studies", "judgement_id": "judgements"}
+"""The column by which a line of the log shows its table."""
 
 
 class Journal:
@@ -81,23 +83,24 @@ class Journal:
             self._db.execute("PRAGMA synchronous=FULL")
             self._migrate()
             self._replay()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, LedgerError) as error:
+            reason = error.__cause__ if isinstance(error, LedgerError) else error
+            if isinstance(error, LedgerError) and type(reason) is not sqlite3.DatabaseError:
+                raise  # a newer version's, or a full disk; a DatabaseError itself is a damaged file
             raise LedgerError(
-                f"{path} cannot be opened as a journal ({error}); move it away, and {self.log_path.name} brings back "
+                f"{path} cannot be opened as a journal ({reason}); move it away, and {self.log_path.name} brings back "
                 "what it held."
             ) from error
 
     def _migrate(self) -> None:
         with self.transaction() as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version > len(_MIGRATIONS):
-                raise LedgerError(
-                    f"{self.path} was written by another wan_nb (format {version}; this one reads {len(_MIGRATIONS)}): "
-                    "update the package, or give another folder."
-                )
-            for number, migration in enumerate(_MIGRATIONS[version:], start=version + 1):
-                migration(db)
-                db.execute(f"PRAGMA user_version={number}")
+            if version > max(_MIGRATIONS):
+                raise LedgerError(f"{self.path} was written by a newer wan_nb (format {version}); update the package.")
+            for number, migration in _MIGRATIONS.items():
+                if number > version:
+                    migration(db)
+                    db.execute(f"PRAGMA user_version={number}")
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -148,7 +151,7 @@ class Journal:
                     self._replay_line(db, json.loads(line))
 
     def _replay_line(self, db: sqlite3.Connection, line: dict[str, Any]) -> None:
-        table = str(line["table"])
+        table = next((table for column, table in _TOLD_BY.items() if column in line), "")
         columns = self.rows("SELECT name FROM pragma_table_info(?) WHERE name <> 'seq'", table)
         values = {name: line[name] for (name,) in columns}
         if table == "records":
@@ -168,7 +171,7 @@ class Journal:
             for name, value in values.items()
         }
         self._db.execute(_insertion(table, plain), plain)
-        self._lines.append({"table": table} | plain)
+        self._lines.append(plain)
 
     def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
         """Return what a query finds.

@@ -220,7 +220,11 @@ class Ledger(Journal):
 
     def find(self, fingerprint: str, endpoint: str, take: int | None = None) -> RunState | None:
         """Return the newest run of a request (or that take of it), None where there is none."""
-        return next((state for state in self.samples(fingerprint, endpoint) if take in (None, state.take)), None)
+        found = self._states(  # one row is folded, however many takes there are
+            "WHERE fingerprint=? AND endpoint=? AND take=coalesce(?, take) ORDER BY take DESC LIMIT 1",
+            fingerprint, endpoint, take,
+        )  # fmt: skip
+        return found[0] if found else None
 
     def takes(self, fingerprint: str, endpoint: str) -> int:
         """Return the highest take of a request, 0 where there is none."""
