@@ -129,6 +129,19 @@ def test_a_notebook_before_it_is_shared(tmp_path: Path, capsys: pytest.CaptureFi
     assert check_notebook(first) == []
 
 
+def test_what_the_budget_does_not_cover_is_said_before_anything_is_asked(tmp_path: Path, picture: Path) -> None:
+    """Nobody confirms first, and is refused afterwards; a preview does not call it ready."""
+    request = wan.VideoRequest("wan2.6-i2v-flash", first_frame=picture, resolution="720P", duration=5)
+    limits = {"budget": "0.05 USD", "confirm_above": "0.04 USD"}
+    with wan.live(region="singapore", api_key="sk-0", folder=tmp_path / "live", **limits) as session:
+        preview = session.preview(request)
+        assert repr(preview).endswith("held back: it costs about 0.25 USD and 0.05 USD of today's budget is left")
+        assert "held back: it costs" in preview._repr_mimebundle_()["text/html"]
+        with pytest.raises(BudgetError, match=r"0\.05 USD of today's budget is left, so raise budget= first"):
+            session.submit(request)
+        assert not session.runs()
+
+
 def test_confirm_above_names_the_call(tmp_path: Path, picture: Path) -> None:
     """Nothing asks by input(): an error says what to write."""
     with wan.live(region="singapore", api_key="sk-0", folder=tmp_path / "live", confirm_above="0.20 USD") as session:

@@ -75,8 +75,10 @@ class Preview:
         free = "free (simulated); live " if self.is_simulated else ""
         price = str(self.estimate).removeprefix("price ")
         lines.append(f"price  {free}{price}")
-        lines += [f"{problem.severity}: {problem}" for problem in self.problems] or ["ready"]
-        return "\n".join(lines)
+        said = [f"{problem.severity}: {problem}" for problem in self.problems]
+        if self.over_budget and not self.existing:
+            said.append(f"held back: {self.over_budget}")
+        return "\n".join([*lines, *(said or ["ready"])])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         from wan_nb.widgets import preview as view
@@ -172,6 +174,9 @@ class Planner:
             unknown = f" and {prices.count(None)} of them have no published price" if None in prices else ""
             cost = f"these {len(new)} runs cost about {total or 'nothing that is known'} together{unknown}"
             call = "submit(…, confirm=True) sends them"
+        left = self.left()
+        if left and total and total.currency == left.currency and total.amount > left.amount:
+            call = f"but {left} of today's budget is left, so raise budget= first"
         raise BudgetError(f"{cost}, and {self.confirm_above} is the most without a word; {call}.")
 
     def _is_new(self, request: VideoRequest, take: int) -> bool:

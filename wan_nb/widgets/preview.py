@@ -49,11 +49,12 @@ def html(preview: Preview, region: str = "") -> str:
         "budget": "" if preview.left is None else f"{preview.left} left today",
         "ran before": "",
     }
-    if preview.over_budget:
-        rows["budget"] += f": {preview.over_budget}"
+    held = ""
     if preview.existing:
         rows["ran before"] = f"run {preview.existing.run_id}: submitting gives that run; take=2 makes another"
-    return _framed(request, {name: text for name, text in rows.items() if text}, preview.problems)
+    elif preview.over_budget:
+        held = f'<div style="color:{TONES["bad"]}">held back: {escape(preview.over_budget)}</div>'
+    return _framed(request, {name: text for name, text in rows.items() if text}, preview.problems, held)
 
 
 def frame_html(request: VideoRequest) -> str:
@@ -93,7 +94,7 @@ def _names_all(problem: Problem) -> bool:
     return all(each in str(problem) for each in cite(problem.source).split("; "))
 
 
-def _framed(request: VideoRequest, rows: dict[str, str], problems: tuple[Problem, ...]) -> str:
+def _framed(request: VideoRequest, rows: dict[str, str], problems: tuple[Problem, ...], held: str = "") -> str:
     given = {name: str(value) for name, value in vars(request).items() if value is not None and value != {}}
     if "duration" in given:
         given["duration"] += " s"
@@ -119,5 +120,5 @@ def _framed(request: VideoRequest, rows: dict[str, str], problems: tuple[Problem
     return (
         f'<div style="color:{INK};overflow-wrap:anywhere">{pictures}'
         '<table style="border-collapse:collapse;font-size:13px;margin:0">'
-        f"{table_rows([*given.items(), *rows.items()])}</table>{said or ready}</div>"
+        f"{table_rows([*given.items(), *rows.items()])}</table>{said + held or ready}</div>"
     )
