@@ -75,7 +75,7 @@ def test_oss_addresses_ask_for_resolution() -> None:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(401, AuthenticationError), (403, AccessError), (404, NotFoundError), (429, ThrottledError),
-     (500, ServerFaultError), (400, ServiceError)],
+     (500, ServerFaultError), (408, ServerFaultError), (400, ServiceError)],
 )  # fmt: skip
 def test_errors_are_typed(status: int, kind: type[ServiceError]) -> None:
     """With code, message and request id on each."""

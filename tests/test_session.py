@@ -152,6 +152,21 @@ def test_throttled_submissions_and_polls_come_through(tmp_path: Path, picture: P
         assert probe(video.path).frames == 150
 
 
+def test_an_impatient_gateway_is_asked_again_and_never_sent_to_again(tmp_path: Path, picture: Path) -> None:
+    """408 to a poll passes; 408 to a create leaves it open whether a task exists."""
+    scenario = _with(
+        Fault(at="poll", kind="status", status=408, code=""),
+        Fault(at="create", kind="status", status=408, code="", after=1),
+    )
+    with wan.simulated(tmp_path / "runs", speed=600, scenario=scenario) as session:
+        request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+        assert session.submit(request).wait(timeout_s=30).path.exists()
+        other = session.submit(request.replace(seed=1))
+        with pytest.raises(AmbiguousError, match="may be running and billed"):
+            other.wait(timeout_s=30)
+        assert [record.kind for record in session.ledger.records(other.id)].count("sending") == 1
+
+
 def test_waiting_ends_and_the_run_goes_on(tmp_path: Path, picture: Path) -> None:
     """A timeout says so; await and watch see the end."""
     with wan.simulated(tmp_path / "runs", speed=200, scenario=SMALL) as session:

@@ -23,7 +23,7 @@
         ├── AccessError           403
         ├── NotFoundError         404
         ├── ThrottledError        429, or a throttling code
-        └── ServerFaultError      5xx
+        └── ServerFaultError      5xx, or 408
 
 In a notebook each shows as its one line, not as forty lines of traceback.
 """
@@ -146,7 +146,7 @@ class ServiceError(WanError):
     def of_status(status: int) -> type[ServiceError]:
         """Return the class for an answer with this HTTP status."""
         kinds = {401: AuthenticationError, 403: AccessError, 404: NotFoundError, 429: ThrottledError}
-        return kinds.get(status, ServerFaultError if status >= 500 else ServiceError)
+        return kinds.get(status, ServerFaultError if status >= 500 or status == 408 else ServiceError)
 
 
 class AuthenticationError(ServiceError):
@@ -166,4 +166,4 @@ class ThrottledError(ServiceError):
 
 
 class ServerFaultError(ServiceError):
-    """5xx: the service's own fault."""
+    """5xx, or 408 (it waited too long for the request): a passing fault, which leaves open what was done."""

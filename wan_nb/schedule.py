@@ -36,7 +36,7 @@ CADENCE_S = 4.0
 QUIET_S = 15.0
 """Service seconds between looks while nothing is expected (the documents' own advice)."""
 PASSING = (UnsentError, LostAnswerError, ThrottledError, ServerFaultError)
-"""Errors that pass by themselves: no connection, a lost answer, 429, 5xx. Anything else is told at once."""
+"""Errors that pass by themselves: no connection, a lost answer, 408, 429, 5xx. Anything else is told at once."""
 TRIES = 9
 """How often a call that costs nothing is made before its last error is told."""
 LONGEST_BACKOFF_S = 60.0
