@@ -28,7 +28,8 @@ from wan_nb.errors import (
     TaskFailedError,
 )
 from wan_nb.follow import Follower
-from wan_nb.record import RunPhase, RunState
+from wan_nb.ledger import Ledger, Plan
+from wan_nb.record import Record, RunPhase, RunState
 from wan_nb.simulator import Fault, Scenario
 from wan_nb.video import probe
 
@@ -272,6 +273,30 @@ def test_two_sessions_on_one_folder_make_one_video(tmp_path: Path, picture: Path
             assert same.wait(timeout_s=30).path == run.wait(timeout_s=30).path
         assert [record.kind for record in first.ledger.records(run.id)].count("saved") == 1
         assert [record.kind for record in first.ledger.records(run.id)].count("sending") == 1
+
+
+def test_a_kernel_that_only_slept_is_believed(
+    session: wan.Session, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its watch over a sending ran out, and it writes its task down just before another calls the run ambiguous."""
+    made = session.submit(wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P"))
+    task_id = until(lambda: made.state.task_id)
+    other, now = Ledger(session.ledger.path), session.clock.now()
+    plan = Plan("r1", "v1:1", session.endpoint.identity, 1, made.state.model, "480P", 5, now, made.state.request)
+    other.plan(plan)
+    other.append("r1", Record("sending", now))
+    is_watched = Ledger.is_watched
+
+    def looked_too_early(self: Ledger, run_id: str, at: float) -> bool:
+        answer = is_watched(self, run_id, at)
+        if run_id == "r1" and other.state("r1").phase is RunPhase.SENDING:
+            other.append("r1", Record("submitted", at, {"task_id": task_id}))
+        return answer
+
+    monkeypatch.setattr(Ledger, "is_watched", looked_too_early)
+    session.resume()
+    assert session.run("r1").wait(timeout_s=30).path.exists()
+    assert "ambiguous" not in [record.kind for record in other.records("r1")]
 
 
 def test_the_cell_that_begins_can_be_run_again(tmp_path: Path) -> None:

@@ -53,13 +53,19 @@ class Sender:
     def __post_init__(self) -> None:
         self._pacer = Pacer(self.clock)
 
-    async def record(self, run_id: str, kind: str, only: tuple[RunPhase, ...] = (), **data: object) -> RunState:
-        """Write a record down, off the loop, then tell; a task id is too dear to give up on a full disk at once."""
+    async def record(
+        self, run_id: str, kind: str, only: tuple[RunPhase, ...] = (), needs_watch: bool = True, **data: object
+    ) -> RunState:
+        """Write a record down, off the loop, then tell; a task id is too dear to give up on a full disk at once.
+
+        With `only`, nothing is written where another kernel has brought the run into a phase beside these.
+        """
         record = Record(kind, self.clock.now(), data)
 
         def write() -> RunState:
             if only:
-                return self.ledger.append_if(run_id, only, record) or self.ledger.state(run_id)
+                written = self.ledger.append_if(run_id, only, record, needs_watch=needs_watch)
+                return written or self.ledger.state(run_id)
             return self.ledger.append(run_id, record)
 
         for left in range(RECORD_TRIES - 1, -1, -1):
