@@ -299,6 +299,22 @@ def test_a_kernel_that_only_slept_is_believed(
     assert "ambiguous" not in [record.kind for record in other.records("r1")]
 
 
+def test_a_run_that_a_dead_kernel_planned_waits_for_a_word(session: wan.Session, picture: Path) -> None:
+    """Waiting for it ends and says so; it is not sent by itself, and a submit() sends it."""
+    request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+    other = Ledger(session.ledger.path)
+    planned, _ = other.plan(session.planner.plan(request, 1, ()))
+    other.claim(planned.run_id, session.clock.now())
+    run = session.submit(request)
+    until(lambda: run.id not in session.follower.busy)
+    assert not session.is_sent_by_nobody(run.state)
+    other.release(run.id)  # as when its process is gone
+    with pytest.raises(RunError, match=r"planned and not sent; session\.submit"):
+        run.wait(timeout_s=20)
+    assert [record.kind for record in other.records(run.id)] == ["planned"]
+    assert session.submit(request).wait(timeout_s=30).path.exists()
+
+
 def test_the_cell_that_begins_can_be_run_again(tmp_path: Path) -> None:
     """The same words give the session that is open; after close, a new one. Other words are another session."""
     first = wan.simulated(tmp_path / "runs", scenario="throttled")

@@ -146,10 +146,12 @@ class Follower(Sender):
         if self.others and abs(now - self._tended) >= TEND_S:
             self._tended = now
             for run_id in list(self.others):
+                is_watched = await asyncio.to_thread(self.ledger.is_watched, run_id, now)
                 state = await self._state(run_id)
-                self.publish(state)
-                if state.phase.is_terminal:
+                # what a kernel planned that ended before it sent: only a new submit() sends it
+                if state.phase.is_terminal or (state.phase is RunPhase.PLANNED and not is_watched):
                     self.others.discard(run_id)
+                self.publish(state)
                 await self.take_up(state)
 
     async def _look(self, run_id: str) -> None:
