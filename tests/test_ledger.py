@@ -105,6 +105,29 @@ def test_a_plan_of_yesterday_meets_todays_budget(ledger: Ledger) -> None:
     assert ledger.spent("USD", since=90_000.0) == Money.of("0.75 USD")
 
 
+def test_a_plan_over_midnight_is_reserved(ledger: Ledger) -> None:
+    """Still uploading, or told to wait, when the day began: while it is watched, it may be sent at any moment."""
+    old = replace(PLAN, data={"estimate": "0.75 USD"}, created_at=89_990.0)
+    new = replace(old, run_id="r2", fingerprint="v1:b", created_at=90_010.0)
+    ledger.plan(old)
+    assert not ledger.spent("USD", since=90_000.0).amount  # nobody has it in hand
+    ledger.claim("r1", 89_990.0)
+    with pytest.raises(BudgetError, match=r"0\.75 USD of the budget"):
+        ledger.plan(new, DOLLAR, since=90_000.0)
+    ledger.append("r1", Record("unwatched", 90_020.0, {"reason": "gave up"}))
+    assert ledger.plan(new, DOLLAR, since=90_000.0)[1] is False
+
+
+def test_plans_of_yesterday_are_asked_for_one_by_one(ledger: Ledger) -> None:
+    """The cell of yesterday is run again: each is reserved when it is asked for, before anything is sent."""
+    plans = [replace(PLAN, run_id=each, fingerprint=each, data={"estimate": "0.75 USD"}) for each in "ab"]
+    ledger.plan_all(plans)
+    first, second = (replace(plan, created_at=90_010.0) for plan in plans)
+    assert ledger.plan(first, DOLLAR, since=90_000.0)[1] is True
+    with pytest.raises(BudgetError, match=r"0\.75 USD of the budget"):
+        ledger.plan(second, DOLLAR, since=90_000.0)
+
+
 def test_one_task_belongs_to_one_run(ledger: Ledger) -> None:
     """Adopting what another run has is refused; a settled run cannot be settled again."""
     ledger.plan(PLAN)

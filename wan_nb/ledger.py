@@ -92,6 +92,8 @@ class Ledger(Journal):
                     if state.phase is RunPhase.PLANNED
                 }
                 self._reserve(asked, budget, since)
+                for run_id, plan in asked.items():
+                    self._claim(run_id, plan.created_at)  # reserved from now on, whenever it was planned
             return found
 
     def _find_or_write(self, plan: Plan) -> tuple[RunState, bool]:
@@ -279,10 +281,14 @@ class Ledger(Journal):
         """Return what runs cost or may cost in a currency, by the day of their sending, at whatever endpoint."""
         total = Money.of(f"0 {currency}")
         for state in self.states(since=since - PLANNED_LONG_AGO_S):
-            if state.run_id in besides or max(state.created_at, state.sent_at or 0.0) < since:
+            is_planned = state.phase is RunPhase.PLANNED
+            is_since = max(state.created_at, state.sent_at or 0.0) >= since
+            # one that was planned before may be sent, too, where somebody had the watch since and did not give it up
+            may_go = not is_since and is_planned and not state.unwatched and self.is_watched(state.run_id, since)
+            if state.run_id in besides or not (is_since or may_go):
                 continue
             # what is planned is reserved: it may be sent at any moment
-            cost = state.estimate if state.phase is RunPhase.PLANNED else state.cost
+            cost = state.estimate if is_planned else state.cost
             if cost is not None and cost.currency == currency:
                 total = total + cost
         return total
@@ -312,11 +318,14 @@ class Ledger(Journal):
 
     def claim(self, run_id: str, now: float) -> bool:
         """Take (or keep) the watch over a run; False while another living process has it."""
-        with self.transaction() as db:
-            if self._lease(run_id)[0] != self.owner and self.is_watched(run_id, now):
-                return False
-            db.execute("INSERT OR REPLACE INTO leases VALUES (?,?,?)", (run_id, self.owner, now + LEASE_S))
-            return True
+        with self.transaction():
+            return self._claim(run_id, now)
+
+    def _claim(self, run_id: str, now: float) -> bool:
+        if self._lease(run_id)[0] != self.owner and self.is_watched(run_id, now):
+            return False
+        self._db.execute("INSERT OR REPLACE INTO leases VALUES (?,?,?)", (run_id, self.owner, now + LEASE_S))
+        return True
 
     def renew(self, now: float) -> set[str]:
         """Keep the watch over all runs that this process has; return them."""
