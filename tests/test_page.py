@@ -18,6 +18,7 @@ from tests.test_browser_player import FRAME_S, TIMES, VIDEOS, WATCH
 from tests.waiting import until
 from wan_nb.compare import Experiment
 from wan_nb.errors import ConfigError
+from wan_nb.widgets import page
 
 EVIL = 'The cat </script><script>alert(1)</script> & <!-- "jumps".'
 
@@ -46,6 +47,29 @@ def test_everything_is_inside_and_escaped(study: Experiment, tmp_path: Path) -> 
     assert [each["name"] for each in data["seeds"]] == ["seed 1", "seed 2"]
     assert "too few votes to tell" in text and "<ins" in text and "secret_place.png" in text
     assert "first frame alike" in text and "Measured from the frames" in text
+
+
+def test_the_runs_say_what_came_out_and_for_how_much(study: Experiment) -> None:
+    told = page._runs_html(study.cells)
+    video, run = study.videos["A", 1], study.cell("A", 1).run
+    assert run is not None
+    head = ["variant", "seed", "state", "size", "length", "fps", "cost", "run", "task"]
+    assert re.findall(r"<th[^>]*>([^<]*)<", told) == head
+    row = ["A", "1", "saved", f"{video.size}", f"{video.duration_s:.2f} s", f"{video.fps:.4g}", "free (simulated)"]
+    assert re.findall(r"<td[^>]*>([^<]*)<", told)[:9] == [*row, run.id, run.state.task_id[:8]]
+    assert told in page.page_html(study)
+
+
+def test_a_run_without_a_video_says_so_in_a_word(tmp_path: Path) -> None:
+    """Not in the sentence that its error is: that names hosts, and makes a table of nothing else."""
+    picture = make_picture(tmp_path / "frame.png", 750, 1000)
+    with wan.simulated(tmp_path / "runs", speed=2000, scenario="expired") as session:
+        base = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+        made = session.compare(base, prompt=["a", "b"], seed=1).submit()
+        until(lambda: all(cell.run and cell.run.words.word == "not fetched" for cell in made.cells))
+        told = page._runs_html(made.cells) + page.rows_html(made.cells)
+    assert ">not fetched</td>" in told and "127.0.0.1" not in told
+    assert ">a</div>" not in told  # the name says the prompt: it is not said again
 
 
 def test_videos_that_do_not_fit_are_said(study: Experiment, tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ def test_price_and_time_leave_out_what_is_unknown() -> None:
     both = plot_study_cost([known, {"variant": "B", "seed": 1}])
     assert len(both.axes) == 2 and "list price of a video, USD" in words(both)
     assert len(plot_study_cost([known | {"cost": None, "currency": ""}]).axes) == 1
-    assert plot_study_cost([]).axes == [] and plot_measures([]).axes == []
+    for empty in (plot_study_cost([]), plot_measures([])):
+        assert empty.axes == [] and "nothing is known yet" in empty.texts[0].get_text()
     words(plot_tally([]))
 
 

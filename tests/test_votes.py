@@ -149,6 +149,7 @@ def test_stars_notes_and_takes_that_are_gone() -> None:
     assert "Stars: A 4.5 (2)." in repr(found)
     ahead = verdict(study("BBBA"))
     assert ahead.share == ("B 75%", "30% to 95%")
+    assert verdict(study("BA")).share[0] == "neither, 50%"
     with pytest.raises(KeyError, match="the pairs are AB"):
         found["AC"]
     assert found.rows()[0]["words"] == "too few votes to tell: 0 of 20"

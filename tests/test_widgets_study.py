@@ -16,6 +16,7 @@ from wan_nb.compare import Experiment
 from wan_nb.errors import BudgetError
 from wan_nb.widgets import page
 from wan_nb.widgets import study as view_module
+from wan_nb.widgets.parts import TONES
 from wan_nb.widgets.study import JudgeView, StudyView
 
 PROMPTS = ["The cat <b>jumps</b>.", "The cat sleeps."]
@@ -55,6 +56,30 @@ def test_the_view_says_the_price_and_spends_on_a_press_only(declared: Experiment
     assert [clip["label"][:1] for clip in view._player.clips] == ["A", "B"]
     assert all(clip["ready"] and len(clip["key"]) == 8 for clip in view._player.clips)
     view.close()
+
+
+def test_each_state_has_its_colour_and_the_first_frame_stands_where_a_video_will_be(
+    declared: Experiment, tmp_path: Path, picture: Path
+) -> None:
+    view = StudyView(declared)
+    assert view._table.value.count(f'<span style="color:{TONES["off"]};white-space:nowrap">not sent</span>') == 4
+    assert "<b>A</b> prompt: &quot;The cat &lt;b&gt;jumps" in view._table.value
+    posters = [clip["poster"] for clip in view._player.clips]
+    assert all(each.startswith("data:image/jpeg") for each in posters)
+    assert len(json.dumps(view._player.clips)) < 64_000
+    view._submit.click()
+    until(
+        lambda: view._table.value.count(f'<span style="color:{TONES["good"]};white-space:nowrap">● saved</span>') == 4
+    )
+    assert [clip["poster"] for clip in view._player.clips] == ["", ""]  # the videos have come
+    view.close()
+    with wan.simulated(tmp_path / "runs", speed=2000, scenario="moderated") as session:
+        base = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+        study = session.compare(base, prompt=PROMPTS, seed=1).submit().wait(timeout_s=60)
+        failed = StudyView(study)
+        assert failed._table.value.count(f'<span style="color:{TONES["bad"]};white-space:nowrap">● failed: ') == 2
+        assert all(clip["poster"] and clip["word"].startswith("failed") for clip in failed._player.clips)
+        failed.close()
 
 
 def test_what_costs_is_asked_for_twice(declared: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -240,7 +240,9 @@ def _by_variant(
     """
     panels = [panel for panel in panels if any(value is not None for value in panel[2])]
     if not panels:
-        return Figure()
+        figure = Figure(figsize=(5.0, 0.6))
+        figure.text(0.02, 0.4, f"{title}: nothing is known yet", color=_SOFT)
+        return figure
     labels, seeds = sorted({label for label, _ in cells}), sorted({seed for _, seed in cells})
     figure = _start(title, 2.9 * len(panels) + 1.3 * (len(seeds) > 1), 3.2, columns=len(panels))
     for axes, (name, least, values) in zip(figure.axes, panels, strict=True):

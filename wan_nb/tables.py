@@ -38,6 +38,7 @@ def as_html(
     above: str = "",
     below: str | Sequence[str] = "",
     strong: int | None = None,
+    is_html: bool = False,
 ) -> str:
     """Return rows under a head as a static table; no script, no outside resource.
 
@@ -47,12 +48,14 @@ def as_html(
         above: A line before the table.
         below: A line after it, or several.
         strong: Number of the row that stands out.
+        is_html: Whether the cells are HTML already, with everything in them escaped.
     """
     cell = "text-align:left;vertical-align:top;padding:2px 14px 2px 0;border-bottom:1px solid rgba(128,128,128,.25)"
     names = "".join(f'<th style="{cell};font-weight:600;white-space:nowrap">{html.escape(name)}</th>' for name in head)
+    said = str if is_html else html.escape
     body = "".join(
         f"<tr{' style=font-weight:600' if number == strong else ''}>"
-        + "".join(f'<td style="{cell}{_SHORT if len(text) < 22 else ""}">{html.escape(text)}</td>' for text in row)
+        + "".join(f'<td style="{cell}{_SHORT if len(text) < 22 else ""}">{said(text)}</td>' for text in row)
         + "</tr>"
         for number, row in enumerate(rows)
     )

@@ -212,7 +212,8 @@ class Verdict:
         if self.rate is None:
             return "", ""
         if self.wins >= self.losses:
-            return f"{self.left} {self.rate:.0%}", f"{self.low:.0%} to {self.high:.0%}"
+            ahead = self.left if self.wins > self.losses else "neither,"
+            return f"{ahead} {self.rate:.0%}", f"{self.low:.0%} to {self.high:.0%}"
         return f"{self.right} {1 - self.rate:.0%}", f"{1 - self.high:.0%} to {1 - self.low:.0%}"
 
     def __str__(self) -> str:

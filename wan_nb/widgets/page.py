@@ -25,7 +25,7 @@ from wan_nb.export import judgement_rows
 from wan_nb.geometry import Size
 from wan_nb.widgets import video as video_view
 from wan_nb.widgets.diff import prompt_diff_html
-from wan_nb.widgets.parts import HERE, INK, LINE, SOFT, STYLE, escape, jpeg_address
+from wan_nb.widgets.parts import HERE, INK, LINE, SOFT, STYLE, TONES, escape, jpeg_address
 
 if TYPE_CHECKING:
     from wan_nb.cells import Cell
@@ -39,7 +39,7 @@ STRIP_CHARS = 200_000
 """Characters of pictures in the static twin of a study, all together."""
 
 _PICTURE = "display:block;max-width:100%;margin:0;border-radius:3px"
-_RUN_COLUMNS = ("variant", "seed", "state", "size", "seconds", "cost", "currency", "run_id")
+_RUN_COLUMNS = ("variant", "seed", "state", "size", "length", "fps", "cost", "run", "task")
 _SAID_COLUMNS = ("at", "judge", "kind", "left", "right", "seed", "better", "stars", "is_blind", "note")
 _POLICY = (
     "default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
@@ -79,14 +79,20 @@ def _word(cell: Cell) -> str:
     return f"{words.word}: {state.code}" if state.code and words.tone == "bad" else words.word
 
 
+def _state_html(cell: Cell) -> str:
+    """Return where a cell stands, with a dot, in the colour of it."""
+    tone, dot = (cell.run.words.tone, "● ") if cell.run else ("off", "")
+    return f'<span style="color:{TONES[tone]};white-space:nowrap">{dot}{escape(_word(cell))}</span>'
+
+
 def states_html(experiment: Experiment, cells: Sequence[Cell]) -> str:
     """Return the table of a study: a row each variant, a column each seed, where each cell stands."""
-    words = {cell.key: _word(cell) for cell in cells}
+    states = {cell.key: _state_html(cell) for cell in cells}
     rows = [
-        (f"{each.label} {each.name}", *(words[each.label, seed] for seed in experiment.seeds))
+        (f"<b>{each.label}</b> {escape(each.name)}", *(states[each.label, seed] for seed in experiment.seeds))
         for each in experiment.variants
     ]
-    return tables.as_html(("variant", *(f"seed {seed}" for seed in experiment.seeds)), rows)
+    return tables.as_html(("variant", *(f"seed {seed}" for seed in experiment.seeds)), rows, is_html=True)
 
 
 def diffs_html(cells: Sequence[Cell]) -> str:
@@ -113,14 +119,14 @@ def _strip(video: Video, longest: int) -> bytes:
 
 def _shown(cell: Cell, limit: int) -> str:
     """Return a video as a strip over its seed, or where the cell stands."""
-    made, words, picture = cell.video, _word(cell), ""
+    made, words, picture = cell.video, _state_html(cell), ""
     if made:
-        words = f"{made.size} · {made.duration_s:.1f} s"
+        words = escape(f"{made.size} · {made.duration_s:.1f} s")
         if address := jpeg_address(partial(_strip, made), longest=420, limit=limit):
             picture = f'<img alt="{escape(f"{cell}")}: three frames" src="{address}" style="{_PICTURE}">'
     return (
         f'<div style="flex:0 1 300px;min-width:150px">{picture}'
-        f'<div style="font-size:12px;color:{SOFT}">seed {cell.seed} · {escape(words)}</div></div>'
+        f'<div style="font-size:12px;color:{SOFT}">seed {cell.seed} · {words}</div></div>'
     )
 
 
@@ -135,7 +141,7 @@ def rows_html(cells: Sequence[Cell], *, chars: int = STRIP_CHARS) -> str:
     text = ""
     for variant, row in groupby(cells, key=lambda cell: cell.variant):
         prompt = str(variant.request.prompt or "")
-        below = "" if f'"{prompt}"' in variant.name else escape(prompt)
+        below = "" if "prompt" in variant.changes and prompt in variant.name else escape(prompt)
         strips = "".join(_shown(cell, limit) for cell in row)
         text += (
             f'<section style="border-top:1px solid {LINE};padding:8px 0;break-inside:avoid">'
@@ -205,7 +211,7 @@ def page_html(experiment: Experiment) -> str:
         ("Measures", experiment.measures()._repr_html_() if experiment.videos else ""),
         ("Prompts as the service rewrote them", diffs_html(cells)),
         ("Settings", _settings_html(experiment)),
-        ("Runs", _table(experiment.rows(), _RUN_COLUMNS)),
+        ("Runs", _runs_html(cells)),
     ]
     body = "".join(
         f'<section class="part {head.split()[0].lower()}"><h2>{head}</h2>{text}</section>'
@@ -243,14 +249,15 @@ def _study(experiment: Experiment, cells: Sequence[Cell]) -> dict[str, Any]:
     return {"seeds": seeds}
 
 
-def clip_of(cell: Cell) -> dict[str, Any]:
-    """Return what the player needs to know of a study's cell."""
+def clip_of(cell: Cell, *, poster: str = "") -> dict[str, Any]:
+    """Return what the player needs to know of a study's cell, with the picture that is seen before its video."""
     saved = cell.video
     made = saved if saved and saved.path.is_file() else None
     size = saved.size if saved else cell.request.predicted_size() or Size(16, 9)
     word = "" if made else "its file is gone" if saved else _word(cell)
     key = cell.run.id if cell.run else ""
-    clip = video_view.clip(size, label=f"{cell.variant.label} {cell.variant.name}", word=word, key=key, video=made)
+    label = f"{cell.variant.label} {cell.variant.name}"
+    clip = video_view.clip(size, label=label, word=word, key=key, video=made, poster=poster)
     return clip | {"short": cell.variant.label}
 
 
@@ -281,6 +288,18 @@ def _said_html(experiment: Experiment) -> str:
     if not rows:
         return ""
     return f"<details><summary>All {len(rows)} judgements</summary>{_table(rows, _SAID_COLUMNS)}</details>"
+
+
+def _runs_html(cells: Sequence[Cell]) -> str:
+    """Return a row each cell: where it stands, what came out and for how much, and which task it was."""
+    rows = []
+    for cell in cells:
+        run, made = cell.run, cell.video
+        out = (f"{made.size}", f"{made.duration_s:.2f} s", f"{made.fps:.4g}") if made else ("", "", "")
+        cost = dict(video_view.facts(made))["cost"] if made else ""
+        ids = (run.id, run.state.task_id[:8]) if run else ("", "")
+        rows.append((cell.variant.label, str(cell.seed), _word(cell), *out, cost, *ids))
+    return tables.as_html(_RUN_COLUMNS, rows)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:

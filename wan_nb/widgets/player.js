@@ -12,7 +12,7 @@ const BUTTONS = {
   back: ["M3 2h2v12H3zM14 2v12L6 8z", "One frame back (←)"],
   on: ["M2 2v12l8-6zM11 2h2v12h-2z", "One frame on (→)"],
   loop: ["M8 2a6 6 0 1 0 5.7 4h-2.1A4 4 0 1 1 8 4v3l5-4-5-3z", "Again from the start at the end (L)"],
-  sound: ["M1 5h3l4-4v14l-4-4H1zM10 5.5l1.2-1.2a5 5 0 0 1 0 7.4L10 10.5a3.4 3.4 0 0 0 0-5z", "Sound (M)"],
+  sound: ["M1 5h3l4-4v14l-4-4H1zM10 5.5l1.2-1.2a5 5 0 0 1 0 7.4L10 10.5a3.4 3.4 0 0 0 0-5zM12.4 3l1.2-1.2a8.6 8.6 0 0 1 0 12.4L12.4 13a7 7 0 0 0 0-10z", "Sound (M)"],
   mute: ["M1 5h3l4-4v14l-4-4H1zM10 6.1L11.1 5l4 4.9-1.2 1.1zM14 5l1.2 1.1-4.1 4.9L10 9.9z"],
   wipe: ["M1 2h6v12H1zM8.5 1h1v14h-1zM11 3h4v10h-4v-1h3V4h-3z", "Wipe: one over the other (W)"],
   full: ["M1 1h5v2H3v3H1zM10 1h5v5h-2V3h-3zM1 10h2v3h3v2H1zM13 10h2v5h-5v-2h3z", "Full screen (F)"],

@@ -18,7 +18,7 @@ from IPython.core.getipython import get_ipython
 
 from wan_nb.widgets import page
 from wan_nb.widgets import video as video_view
-from wan_nb.widgets.parts import Paced, box, escape, fault_html, guarded, note_html
+from wan_nb.widgets.parts import Paced, box, escape, fault_html, guarded, jpeg_address, note_html
 from wan_nb.widgets.parts import show as show_part
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from wan_nb.compare import Experiment
     from wan_nb.votes import Ballot, Key
 
-TALLY_BYTES = 60_000
-"""The longest tally in widget state: no trait passes 64 KB."""
+STATE_BYTES = 54_000
+"""The longest tally in widget state, and all pictures of a player together: no trait passes 64 KB."""
 
 KEYS = {"a": "left", "s": "tie", "d": "right", "n": "skip", "u": "undo"}
 """Keys of a judge, and the buttons that they press."""
@@ -128,12 +128,19 @@ class StudyView(_View):
             self._table.value = page.states_html(study, cells)
             self._say_price(study.estimate)
             self._shown = [cell for cell in cells if cell.seed == self._seed.value]
-            self._player.clips = [page.clip_of(cell) for cell in self._shown]
+            self._player.clips = [page.clip_of(cell, poster=self._poster(cell)) for cell in self._shown]
             self._votes.value = self._votes_html()
             is_going = any(cell.run and not cell.run.state.phase.is_terminal for cell in cells)
             was_going, self._is_going = self._is_going, is_going
         if was_going and not is_going:
             self._settled()
+
+    def _poster(self, cell: Cell) -> str:
+        """Return the first frame as it was asked, while there is no video."""
+        medium = cell.request.first_frame
+        if cell.video or medium is None or medium.url:
+            return ""
+        return jpeg_address(medium.thumbnail, longest=320, limit=STATE_BYTES // len(self.experiment.variants))
 
     def _votes_html(self) -> str:
         """Return the tally; of votes that came since, how many: who is ahead would sway a judge on the same page."""
@@ -302,7 +309,7 @@ class JudgeView(_View):
 def tally_html(experiment: Experiment) -> str:
     """Return the tally, or where to find it when it is too long for a widget's state."""
     text = experiment.tally()._repr_html_()
-    if len(text.encode()) <= TALLY_BYTES:
+    if len(text.encode()) <= STATE_BYTES:
         return text
     return note_html(f"{len(experiment.pairs)} pairs: <code>study.tally()</code> shows them all.")
 
