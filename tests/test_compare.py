@@ -226,7 +226,7 @@ def test_a_damaged_row_hides_no_other(session: wan.Session, baseline: wan.VideoR
 
 def test_a_picture_that_cannot_be_read_is_no_definition(session: wan.Session, baseline: wan.VideoRequest) -> None:
     """It could not be found again."""
-    with pytest.raises(MediaError, match=r"first_frame 'none\.png'"):
+    with pytest.raises(MediaError, match=r"first_frame: 'none\.png'"):
         session.compare(baseline, first_frame=["none.png"])
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 import wan_nb as wan
 from wan_nb import drawing
-from wan_nb.errors import GeometryError
+from wan_nb.errors import ConfigError, MediaError
 from wan_nb.geometry import Size, predict
 from wan_nb.widgets.explorer import Explorer, ExplorerState, html
 
@@ -45,8 +45,11 @@ def test_a_tier_that_a_model_lacks_comes_back_with_the_next_model() -> None:
 
 def test_a_picture_gives_its_size_and_wrong_ones_are_told(picture: Path) -> None:
     assert wan.explorer(picture).state.source == "750x1000"
-    with pytest.raises(GeometryError, match="not a size"):
+    assert wan.explorer(model="wanx2.1-i2v-turbo").state.model == "wan2.1-i2v-turbo"
+    with pytest.raises(MediaError, match=r"neither a size .* nor a picture: 'no-such\.png': no such file"):
         wan.explorer("no-such.png")
+    with pytest.raises(ConfigError, match=r"tier='9P': wan2\.6-i2v-flash offers 720P, 1080P"):
+        wan.explorer(tier="9P")
 
 
 def test_the_view_paints_the_state_and_writes_only_to_it() -> None:
@@ -101,7 +104,7 @@ def test_every_way_can_be_drawn() -> None:
 
 
 def test_the_saw_tooth_is_the_prediction() -> None:
-    figure = wan.plot_drift(("720P",))
+    figure = wan.plot_drift("720P")
     shapes, drifts = (np.asarray(values) for values in figure.axes[0].lines[0].get_data())
     middles = (shapes[:-1] + shapes[1:]) / 2
     for at, drift in zip(middles[::7], ((drifts[:-1] + drifts[1:]) / 2)[::7], strict=True):

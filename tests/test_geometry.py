@@ -76,13 +76,15 @@ def test_drift_says_which_way() -> None:
     assert drift("4:3", Size(1088, 832)).percent < 0
     assert drift("1:1", Size(960, 960)).pixels == 0
     assert str(drift("1:1", Size(960, 960))) == "no drift"
+    assert drift((3, 4), (816, 1104)) == drift("3:4", "816x1104") == drift("3:4", Size(816, 1104))
 
 
 @pytest.mark.parametrize("wrong", ["750", (750,), (0, 10), (7.5, 10), "10x", (True, 3), None])
 def test_wrong_sizes_say_so(wrong: object) -> None:
     """One line with what was given."""
-    with pytest.raises(GeometryError, match="not a size"):
-        Size.of(wrong)  # type: ignore[arg-type]
+    for read in (Size.of, lambda size: drift("3:4", size)):
+        with pytest.raises(GeometryError, match="not a size"):
+            read(wrong)  # type: ignore[operator]
 
 
 def test_wrong_tier_and_rule_name_the_right_ones() -> None:

@@ -100,6 +100,8 @@ def test_the_terminal(session: wan.Session, two: tuple[wan.Run, wan.Run], capsys
     assert "2 runs, 0 problem(s)" in capsys.readouterr().out
     assert main(["resume", "--simulated", "--folder", folder]) == 0
     assert "0 run(s) going" in capsys.readouterr().out
+    assert main(["resume", "--folder", folder]) == 1
+    assert "a simulated session's folder; add --simulated" in capsys.readouterr().err
     assert main(["runs", "--folder", "nowhere"]) == 1
     assert "nowhere has no journal" in capsys.readouterr().err
     beside = session.folder.parent / "nowhere"

@@ -180,8 +180,12 @@ def test_to_python_does_not_pretend_to_know_a_file(picture: Path) -> None:
 
 def test_replace_rejects_a_typo(picture: Path) -> None:
     """With the names there are."""
-    with pytest.raises(RequestError, match="'promt' is not a field"):
+    with pytest.raises(
+        RequestError, match=r"'promt' is not a field of a request; did you mean 'prompt'\? It has model"
+    ):
         VideoRequest("wan2.6-i2v", first_frame=picture).replace(promt="x")
+    with pytest.raises(RequestError, match="'foo' is not a field of a request; it has model"):
+        VideoRequest("wan2.6-i2v", foo=1)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(
@@ -191,6 +195,7 @@ def test_replace_rejects_a_typo(picture: Path) -> None:
         ({"resolution": 480}, "resolution='480P'"),
         ({"duration": "5"}, "duration=5"),
         ({"duration": "10s"}, "duration=10"),
+        ({"duration": 5.0}, "duration=5"),
     ],
 )
 def test_what_was_nearly_right_is_said_right(given: dict[str, Any], meant: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
 import wave
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +33,7 @@ from wan_nb.follow import Follower
 from wan_nb.ledger import Ledger, Plan
 from wan_nb.record import Record, RunPhase, RunState
 from wan_nb.simulator import Fault, Scenario
+from wan_nb.simulator.__main__ import main as wan_simulator
 from wan_nb.video import probe
 
 
@@ -375,9 +378,59 @@ def test_live_needs_a_key_and_a_region() -> None:
         wan.live(region="singapore")
     with pytest.raises(ConfigError, match="region='singapore'"):
         wan.live(api_key="sk-0")
+    with pytest.raises(ConfigError, match="the regions are singapore"):
+        wan.live(region="mars")
+    with pytest.raises(ConfigError, match="workspace='bad id!' is not an id"):
+        wan.live(region="singapore", api_key="sk-0", workspace="bad id!")
     with pytest.raises(ConfigError, match=r"2\.00 USD"):
         wan.live(region="singapore", api_key="sk-0", budget="much")
     assert not Path("wan_runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("begin", "words"),
+    [
+        (wan.simulated, "a file.* cannot be used: .*; give another"),
+        (lambda _: wan.simulated(None), "folder=None is not a folder"),  # type: ignore[arg-type]
+        (lambda _: wan.simulated(scenario=5), "scenario 5 does not exist; there are plain"),  # type: ignore[arg-type]
+        (lambda file: wan.simulated(file.parent, speed=0), "speed=0 is not a speed"),
+        (lambda _: wan.gateway(None), "base_url=None is not an address"),  # type: ignore[arg-type]
+        (lambda _: wan.gateway("https://x.example/api/v1", name="../x"), "cannot name a folder"),
+        (lambda file: wan_simulator(["--folder", str(file)]), "cannot be used"),
+        (lambda _: wan_simulator(["--port", "99999"]), "ports are 0 to 65535"),
+        (lambda _: wan_simulator(["--speed", "0"]), r"speed=0\.0 is not a speed"),
+    ],
+)
+def test_what_cannot_begin_says_why(
+    begin: Callable[[Path], object], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, from Python and from a terminal."""
+    file = tmp_path / "a file"
+    file.touch()
+    try:
+        assert begin(file) == 2
+        said = capsys.readouterr().err
+    except ConfigError as error:
+        said = str(error)
+    assert re.search(words, said) and "\n" not in said.strip()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda session, request: asyncio.run(wan.gather([request])),
+        lambda session, request: session.board("x"),
+        lambda session, request: session.form(5),
+        lambda session, request: session.preview([request, request]),
+        lambda session, request: session.submit(5),
+    ],
+)
+@pytest.mark.filterwarnings("error")  # nothing half made is left to be closed
+def test_what_is_no_run_and_no_request_is_named(ask: Callable[..., object], session: wan.Session) -> None:
+    with pytest.raises(
+        ConfigError, match=r"is not a run; session\.submit|is not a request; make one|neither a run nor"
+    ):
+        ask(session, wan.VideoRequest("wan2.6-i2v-flash", prompt="x"))
 
 
 def test_the_budget_holds_before_anything_is_sent(tmp_path: Path, picture: Path) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 import wan_nb as wan
 from tests.films import write_clip
 from wan_nb import measures
+from wan_nb.errors import ConfigError
 from wan_nb.sheets import _broken, _font, draw
 
 
@@ -36,6 +37,8 @@ def test_no_word_reaches_the_margin(clips: tuple[Path, Path], text: str, width: 
     shots = [(f"seed 1 · {text[:90]}", clips[0]), ("seed 2", f"failed: {text[:300]}")]
     sheet = draw(text[:120], text[:200], [(f"A   {text[:200]}", text, shots)], width=width)
     assert sheet.width == width and (edges(sheet) == 255).all()
+    with pytest.raises(ConfigError, match="give 600 pixels or more"):
+        draw("too narrow", "", [], width=10)
 
 
 def test_broken_lines_lose_nothing() -> None:

@@ -25,12 +25,14 @@ Action = Literal["none", "crop", "pad"]
 EVEN = 2
 """Videos in 4:2:0 are cut and padded at even pixels."""
 
+_STEEPEST = 100_000  # longer over shorter side of a ratio: no picture has more pixels a side
+
 
 def read_ratio(value: Ratio) -> Fraction:
     """Return a ratio as an exact fraction; a float within 1e-9 of a fraction of small terms means that fraction.
 
     Raises:
-        GeometryError: If it is not a positive ratio.
+        GeometryError: If it is not a positive ratio, or no picture could have it.
 
     Example:
         >>> print(read_ratio("3:4"), read_ratio("2.39:1"), read_ratio(1.85), read_ratio(4 / 3))
@@ -41,7 +43,7 @@ def read_ratio(value: Ratio) -> Fraction:
         ratio = Fraction(over) / Fraction(under)
     except (ValueError, TypeError, ZeroDivisionError):
         ratio = Fraction(0)
-    if ratio <= 0:
+    if not 1 <= ratio * _STEEPEST <= _STEEPEST**2:
         raise GeometryError(f"ratio {value!r} is not a ratio; write width to height, '3:4', or a number such as 1.85.")
     near = ratio.limit_denominator(1000)
     return near if abs(near - ratio) < Fraction(1, 10**9) else ratio

@@ -96,6 +96,8 @@ def _resume(chosen: argparse.Namespace) -> bool:
     from wan_nb.connect import live, simulated
 
     _ledger(chosen.folder).close()  # says so where there is none
+    if not chosen.simulated and (chosen.folder.expanduser() / "simulator").is_dir():
+        raise RunError(f"{chosen.folder} is a simulated session's folder; add --simulated.")
     is_good = True
     with simulated(chosen.folder) if chosen.simulated else live(chosen.region, folder=chosen.folder) as session:
         going = session.resume()

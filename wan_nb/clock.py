@@ -12,10 +12,15 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from wan_nb.errors import ConfigError
+
 
 @dataclass(frozen=True, slots=True)
 class Clock:
     """Dates of the machine, intervals `speed` times as fast.
+
+    Raises:
+        ConfigError: If the speed is not above 0.
 
     Example:
         >>> clock = Clock(speed=60, now=lambda: 1000.0)
@@ -31,6 +36,10 @@ class Clock:
     """Epoch seconds."""
     sleeper: Callable[[float], Awaitable[None]] = asyncio.sleep
     """What waits, given real seconds; tests pass their own."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.speed, int | float) or not self.speed > 0:
+            raise ConfigError(f"speed={self.speed!r} is not a speed; give a number above 0, such as 60.")
 
     def real_s(self, service_s: float) -> float:
         """Return how many real seconds `service_s` service seconds take."""

@@ -287,7 +287,7 @@ def declare(session: Session, design: Design, *, name: str = "", votes: int | No
     for request in (design.baseline, *(variant.request for variant in design.variants)):
         for field, medium in request.media.items():
             if medium.error:
-                raise MediaError(f"{field} {medium.name!r} {medium.error}")
+                raise MediaError(f"{field}: {medium.error}")
         session.inputs.keep(request)
     row = session.studybook.declare(
         design.id, design.to_record(), at=session.clock.now(), name=plain(name).strip(), votes=votes, default=VOTES

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -40,7 +42,7 @@ def simulated(
             None for a good day.
 
     Raises:
-        ConfigError: If the speed is not above 0, or there is no such scenario.
+        ConfigError: If the speed is not above 0, there is no such scenario, or the folder cannot be one.
 
     Example:
         >>> import tempfile
@@ -50,9 +52,7 @@ def simulated(
     """
     from wan_nb.simulator import Scenario, Simulator
 
-    if not isinstance(speed, int | float) or not speed > 0:
-        raise ConfigError(f"speed={speed!r} is not a speed; give a number above 0, such as 60.")
-    if isinstance(scenario, str):
+    if scenario is not None and not isinstance(scenario, Scenario):
         scenario = Scenario.named(scenario)
 
     def begin(home: Path) -> Session:
@@ -88,13 +88,16 @@ def live(
         folder: Where journal and videos are kept.
 
     Raises:
-        ConfigError: If the key is missing or empty, or the region is not known.
+        ConfigError: If the key is missing or empty, the region is not known, or `workspace` is no id.
 
     Example:
         >>> session = live("singapore", budget="2.00 USD")  # doctest: +SKIP
     """
     if region is None:
         raise ConfigError("no region: say where the key is from, as in wan.live(region='singapore').")
+    if workspace and not re.fullmatch(r"[\w-]+", workspace, re.ASCII):
+        raise ConfigError(f"workspace={workspace!r} is not an id; copy it from the console.")
+    endpoint = region_endpoint(region, Secret(""), workspace=workspace)  # a wrong region, before a missing key
     key = find_key(api_key)
     if not key.reveal().startswith(("sk-", "st-")):
         raise ConfigError(
@@ -104,7 +107,7 @@ def live(
     for name, amount in (("budget", budget), ("confirm_above", confirm_above)):
         if amount is not None and listed and Money.of(amount).currency != listed:
             raise ConfigError(f"{name}={amount!r}: prices in {region} are in {listed}; write it as '2.00 {listed}'.")
-    endpoint = region_endpoint(region, key, workspace=workspace)
+    endpoint = replace(endpoint, key=key)
     return _begin_once(
         folder,
         (endpoint, budget, confirm_above),
@@ -134,17 +137,19 @@ def gateway(
         folder: Where journal and videos are kept; by default ``wan_runs/<name>``.
 
     Raises:
-        ConfigError: If the address or `poll_path` cannot be one, or there is no key.
+        ConfigError: If the address, `name` or `poll_path` cannot be one, or there is no key.
 
     Example:
         >>> session = gateway("https://relay.example/qwen/api/v1", api_key="sk-…")  # doctest: +SKIP
     """
-    if not base_url.startswith(("https://", "http://")):
+    if not str(base_url).startswith(("https://", "http://")):
         raise ConfigError(f"base_url={base_url!r} is not an address; it begins with https:// and ends with /api/v1.")
     if "@" in urlsplit(base_url).netloc or urlsplit(base_url).query:
         raise ConfigError("base_url must hold no password and no query; give the key as api_key='…'.")
     if "{task_id}" not in poll_path:
         raise ConfigError(f"poll_path={poll_path!r} has no {{task_id}}; write it as '/tasks/{{task_id}}'.")
+    if not re.fullmatch(r"\w[\w .-]*", name):
+        raise ConfigError(f"name={name!r} cannot name a folder; give a word, such as 'relay'.")
     endpoint = Endpoint(
         name,
         base_url.rstrip("/"),
@@ -161,6 +166,8 @@ def gateway(
 
 def _begin_once(folder: str | Path, wishes: tuple[object, ...], begin: Callable[[Path], Session]) -> Session:
     """Give the open session that was begun in the same words, so that a cell can be run again; else begin one."""
+    if not isinstance(folder, str | Path):
+        raise ConfigError(f"folder={folder!r} is not a folder; give its path, such as 'wan_runs/mine'.")
     home = Path(folder).expanduser().resolve()
     same = (each for each, asked in list(_BEGUN.items()) if asked == (home, *wishes) and not each.is_closed)
     session = next(same, None) or begin(home)

@@ -22,7 +22,7 @@ from wan_nb.preview import Planner, Preview, midnight
 from wan_nb.pricing import Money
 from wan_nb.record import RunState
 from wan_nb.request import VideoRequest
-from wan_nb.run import Run
+from wan_nb.run import Run, only_runs
 from wan_nb.studies import Studies, StudyBook
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Desk(Hinted):
             >>> wan.simulated().preview(wan.VideoRequest("wan2.2-i2v-flash", first_frame="cat.png"))  # doctest: +SKIP
         """
         self._check_open()
-        return self.planner.preview(request)
+        return self.planner.preview(only_request(request))
 
     # --- what was run -------------------------------------------------------------------------------------------------
 
@@ -201,6 +201,8 @@ class Desk(Hinted):
         """
         from wan_nb.widgets.form import Form
 
+        if start is not None and not isinstance(start, Run | VideoRequest):
+            raise ConfigError(f"{start!r:.80} is neither a run nor a request; a picture goes as first_frame='cat.png'.")
         return Form(self._session, start, pictures=pictures, **defaults)
 
     def board(self, runs: Iterable[Run] | None = None) -> Any:
@@ -215,7 +217,7 @@ class Desk(Hinted):
         from wan_nb.widgets.board import Board
 
         self._check_open()
-        return Board(self._session, runs)
+        return Board(self._session, None if runs is None else only_runs(runs))
 
     def history(self) -> Any:
         """Return everything ever run in this folder, page by page with posters: search, star, note, use again.
@@ -334,6 +336,17 @@ class Desk(Hinted):
         """Say which size rule holds for which model and tier, by the files of the runs made here."""
         states = (state for state in self.ledger.states() if state.endpoint == self.endpoint.identity)
         return calibrate_runs(states, self.label, simulated=self.is_simulated)
+
+
+def only_request(value: object) -> VideoRequest:
+    """Return what was given, if it is a request.
+
+    Raises:
+        ConfigError: If it is something else.
+    """
+    if not isinstance(value, VideoRequest):
+        raise ConfigError(f"{value!r:.80} is not a request; make one with wan.VideoRequest(model, first_frame=…).")
+    return value
 
 
 def _prepare(folder: Path) -> None:

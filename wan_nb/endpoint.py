@@ -182,7 +182,7 @@ def find_key(api_key: str | None = None) -> Secret:
         raise ConfigError(
             "no API key: set DASHSCOPE_API_KEY, or give api_key='sk-…'. Without one, wan.simulated() costs nothing."
         )
-    text = text.strip()
+    text = str(text).strip()
     if not text:
         raise ConfigError(f"{where} is empty; a key looks like 'sk-…'. Without one, wan.simulated() costs nothing.")
     if any(character.isspace() or not character.isascii() for character in text):

@@ -252,20 +252,23 @@ class Drift:
         return f"{self.percent:+.2f} % in ratio, {self.pixels} px"
 
 
-def drift(wanted: Size | Fraction | str, output: Size) -> Drift:
+def drift(wanted: AnySize | Fraction, output: AnySize) -> Drift:
     """Return how far `output` is from a wanted shape (a size, a fraction, or text such as ``"3:4"``).
 
     Args:
         wanted: Width over height.
-        output: The size that came or will come out, in pixels.
+        output: The size that came or will come out, in pixels: a `Size`, (816, 1104) or ``"816x1104"``.
+
+    Raises:
+        GeometryError: If one of them is not a size.
 
     Example:
-        >>> print(drift("3:4", Size(816, 1104)))
+        >>> print(drift("3:4", "816x1104"))
         -1.45 % in ratio, 16 px
     """
     if not isinstance(wanted, Fraction):
         wanted = Size.of(wanted).ratio
-    return Drift(wanted, output)
+    return Drift(wanted, Size.of(output))
 
 
 class Predictions(dict[str, Size]):

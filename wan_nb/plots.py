@@ -43,11 +43,11 @@ class Figure(matplotlib.figure.Figure):
         return small.getvalue()
 
 
-def plot_drift(tiers: Sequence[str] = tuple(TIER_AREA), rule: str = DOCUMENTED_RULE) -> Figure:
+def plot_drift(tiers: str | Sequence[str] = tuple(TIER_AREA), rule: str = DOCUMENTED_RULE) -> Figure:
     """Draw how far outputs are from the shape of their picture, from 1:2 to 2:1: a saw-tooth for each tier.
 
     Args:
-        tiers: Tiers, one panel each.
+        tiers: Tiers, one panel each; or one alone.
         rule: A name in `wan_nb.geometry.RULES`.
 
     Raises:
@@ -56,6 +56,7 @@ def plot_drift(tiers: Sequence[str] = tuple(TIER_AREA), rule: str = DOCUMENTED_R
     Example:
         >>> plot_drift(["720P"]).savefig("drift.png")  # doctest: +SKIP
     """
+    tiers = [tiers] if isinstance(tiers, str) else tiers
     figure = _start(f"Drift of the output from the picture's shape, rule {rule}", 9.0, 1.75 * len(tiers) + 0.7,
                     rows=len(tiers))  # fmt: skip
     for axes, tier in zip(figure.axes, tiers, strict=True):

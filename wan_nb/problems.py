@@ -262,8 +262,9 @@ def _choice(name: str, value: Any, choices: catalog.Choices[Any], model: str, ki
         return
     unit = " s" if name == "duration" else ""
     if not isinstance(value, kind) or isinstance(value, bool) or choices.verdict(value) == "refused":
-        shown = f"{value} s" if name == "duration" and isinstance(value, int) else repr(value)
-        meant = [each for each in choices.union if str(value).lower().strip(" ps") == str(each).lower().strip("p")]
+        shown = f"{value}{unit}" if type(value) is int else repr(value)
+        typed = str(value).lower().removesuffix(".0").strip(" ps")
+        meant = [each for each in choices.union if typed == str(each).lower().strip("p")]
         fix = f"Write {name}={meant[0]!r}." if meant else "Choose one of these."
         text = f"{name}={shown} is not offered by {model}; it offers {_listing(choices.union, unit)}."
         yield Problem(name, "refused", text, fix, choices.source)

@@ -215,7 +215,7 @@ def reach(
         video: crop to 828×1104 at (2, 0), 0.48 % lost
     """
     spec = MODELS[model] if model else None
-    whole, shape = _measured(source), read_ratio(wanted)
+    whole, shape = measured(source), read_ratio(wanted)
     tier = tier or (spec.default_tier if spec else "720P")
     rule = rule or (spec.rule if spec else DOCUMENTED_RULE)
     search = _Search(whole, shape, tier, rule, spec)
@@ -236,13 +236,18 @@ def _asked_size(wanted: Ratio) -> Size | None:
     return even(size) if max(size) >= 240 else None
 
 
-def _measured(source: object) -> Size:
+def measured(source: object) -> Size:
+    """Return the size of a picture, or the one that was given in its place.
+
+    Raises:
+        MediaError: If it is neither, or an address.
+    """
     try:
         return Size.of(source)  # type: ignore[arg-type]
     except GeometryError:
         media = load(source)
     if media.error:
-        raise MediaError(media.error)
+        raise MediaError(f"neither a size such as '750x1000' nor a picture: {media.error}")
     if media.size is None:
         raise MediaError(f"{media.name} is an address and not fetched; give its size instead: source='750x1000'.")
     return media.size

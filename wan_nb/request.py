@@ -70,8 +70,8 @@ def check_fields(given: Iterable[str]) -> None:
     for name in given:
         if name not in known:
             near = _MEANT.get(name) or nearest(name, known)
-            hint = f"did you mean {near!r}? " if near else ""
-            raise RequestError(f"{name!r} is not a field of a request; {hint}It has {', '.join(known)}.")
+            hint = f"did you mean {near!r}? It" if near else "it"
+            raise RequestError(f"{name!r} is not a field of a request; {hint} has {', '.join(known)}.")
 
 
 def _with_names_checked(kind: type[VideoRequest]) -> type[VideoRequest]:

@@ -177,9 +177,7 @@ class Run(Hinted):
             RunError: If there will be no video for another reason.
         """
         if threading.current_thread() is self.session.engine.thread:
-            raise ConfigError(
-                "run.wait() was called on the engine's own thread (in an observer?); it would wait for ever."
-            )
+            raise ConfigError("run.wait() was called on the engine's thread (in an observer?): it would wait for ever.")
         limit = None if timeout_s is None else self.session.clock.now() + timeout_s
         try:
             with self._changed:
@@ -364,6 +362,14 @@ class Run(Hinted):
         view.show(self)
 
 
+def only_runs(given: Any) -> list[Run]:
+    """Return the runs that were given, or the one; a ConfigError names what is none."""
+    runs = list(given) if isinstance(given, Iterable) else [given]
+    if wrong := [each for each in runs if not isinstance(each, Run)]:
+        raise ConfigError(f"{wrong[0]!r:.80} is not a run; session.submit(request) gives one.")
+    return runs
+
+
 async def gather(runs: Iterable[Run]) -> list[Video | RunError]:
     """Wait for several runs together; returns each one's video, or the error that says why it has none, in order.
 
@@ -382,7 +388,7 @@ async def gather(runs: Iterable[Run]) -> list[Video | RunError]:
         except RunError as error:
             return error
 
-    runs, settle = list(runs), None
+    runs, settle = only_runs(runs), None
     if len(runs) > 1 and "IPython" in sys.modules:
         from wan_nb.widgets import board
 

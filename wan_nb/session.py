@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from wan_nb.client import Client
 from wan_nb.clock import Clock
-from wan_nb.desk import Desk
+from wan_nb.desk import Desk, only_request
 from wan_nb.endpoint import Endpoint
 from wan_nb.engine import at_exit
 from wan_nb.errors import ConfigError
@@ -148,10 +148,7 @@ class Session(Desk):
         if wrong := set(allowed) - {each.name for each in fields(VideoRequest)} - {"all", "price"}:
             raise ConfigError(f"allow={min(wrong)!r} is no field of a request; name one, or 'all', or 'price'.")
         for request, take in orders:
-            if not isinstance(request, VideoRequest):
-                raise ConfigError(
-                    f"{request!r} is not a request; make one with wan.VideoRequest(model, first_frame=…)."
-                )
+            only_request(request)
             if not isinstance(take, int) or not 1 <= take <= 10**6:
                 raise ConfigError(f"take={take!r} is not a take; it is 1, 2, 3 …")
             request.check(self.place, allow=allowed)

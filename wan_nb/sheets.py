@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from wan_nb import video
+from wan_nb.errors import ConfigError
 
 if TYPE_CHECKING:
     from wan_nb.cells import Cell
@@ -45,6 +46,9 @@ def contact_sheet(experiment: Experiment, *, width: int = WIDTH) -> Image.Image:
     Args:
         experiment: The study, finished or not: what is missing has its state in words.
         width: Pixels of the sheet, at least 600; its height follows.
+
+    Raises:
+        ConfigError: If it is narrower.
     """
     cells = experiment.cells
     rows = [
@@ -80,8 +84,12 @@ def draw(title: str, note: str, rows: Sequence[Row], *, width: int = WIDTH) -> I
         note: A line under it.
         rows: What to show.
         width: Pixels, at least 600.
+
+    Raises:
+        ConfigError: If it is narrower.
     """
-    width = max(600, width)
+    if not isinstance(width, int) or width < 600:
+        raise ConfigError(f"width={width!r} is too narrow for its words; give 600 pixels or more.")
     inner = width - 2 * _EDGE
     everything = "".join([title, note, *(head + text for head, text, _ in rows)])
     if _DENSE.search(everything) and not _dense_font():

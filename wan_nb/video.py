@@ -142,7 +142,7 @@ def is_whole_mp4(path: AnyPath) -> bool:
         with path.open("rb") as file:
             head = file.read(24)
             if head[4:8] != b"ftyp":
-                raise VideoError(f"{path.name} is not an MP4: it begins with {head!r}; look into it.")
+                raise VideoError(f"{path.name} is not an MP4: it begins with {head[:12]!r}; look into it.")
             names = set(_boxes(file, total, path.name))
     except OSError as error:
         raise VideoError(f"{path.name} cannot be read: {error.strerror or error}.") from error

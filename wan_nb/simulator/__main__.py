@@ -20,8 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--speed", type=float, default=60.0, help="service seconds in one second")
     parser.add_argument("--scenario", choices=list(SCENARIOS), default="plain", help="what goes wrong")
     options = parser.parse_args(arguments)
-    clock, scenario = Clock(speed=options.speed), Scenario.named(options.scenario)
     try:
+        clock, scenario = Clock(speed=options.speed), Scenario.named(options.scenario)
         with Simulator(options.folder, clock=clock, scenario=scenario, port=options.port) as simulator:
             sys.stdout.write(f"{simulator.base_url}\n")
             sys.stdout.flush()

@@ -382,8 +382,8 @@ def _listen(port: int) -> socket.socket:
     """Bind in the caller's thread, so that a taken port is the caller's error."""
     try:
         listener = socket.create_server((_HOST, port), backlog=1024)
-    except OSError as error:
-        reason = os.strerror(error.errno or 0)
+    except (OSError, OverflowError) as error:
+        reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else "ports are 0 to 65535"
         raise ConfigError(f"port {port} is not free ({reason}); choose another, or 0 for any.") from None
     # named as TCP, or asyncio would leave Nagle's delay on
     return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, listener.detach())

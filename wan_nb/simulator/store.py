@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from wan_nb.errors import ConfigError
 from wan_nb.simulator.engine import Medium, Task
 
 if TYPE_CHECKING:
@@ -52,8 +53,11 @@ class Store:
     def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
         self.folder = folder
         self._now = now
-        for name in ("tasks", "inputs", "uploads", "results"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+        try:
+            for name in ("tasks", "inputs", "uploads", "results"):
+                (folder / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"folder {str(folder)!r} cannot be used: {error.strerror}; give another.") from error
         self._read: dict[str, tuple[tuple[int, int, int], Task | None]] = {}
         self._settled: tuple[float, Mapping[str, Task]] = (0.0, {})
 

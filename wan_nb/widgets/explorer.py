@@ -12,10 +12,9 @@ import ipywidgets as W  # noqa: N812
 from traitlets import Bool, HasTraits, Int, Unicode, observe
 
 from wan_nb.catalog import DEFAULT_MODEL, MODELS
-from wan_nb.errors import GeometryError, WanError
+from wan_nb.errors import ConfigError, WanError
 from wan_nb.geometry import Size
-from wan_nb.media import load
-from wan_nb.ratio import Reach, reach
+from wan_nb.ratio import Reach, measured, reach
 from wan_nb.widgets.parts import STYLE, escape, fault_html, guarded, put
 
 _SHAPES = ("3:4", "4:3", "9:16", "16:9", "1:1", "4:5", "2:3", "3:2", "21:9", "1.85", "2.39:1", "1080x1350")
@@ -51,7 +50,9 @@ class ExplorerState(HasTraits):
     def __init__(self, source: object = "750x1000", **choices: Any) -> None:
         self.answer: Reach | None = None
         """The answer; None where there is none."""
-        super().__init__(source=_size_text(source), **choices)
+        super().__init__(source=measured(source).typed, **choices)
+        if self.tier not in ("", *self.tiers):
+            raise ConfigError(f"tier={self.tier!r}: {self.model} offers {', '.join(self.tiers)}; choose one of these.")
         self._settle()
 
     @property
@@ -74,16 +75,6 @@ class ExplorerState(HasTraits):
         except WanError as error:
             self.answer, self.error = None, str(error)
         self.revision += 1
-
-
-def _size_text(source: object) -> str:
-    try:
-        return Size.of(source).typed  # type: ignore[arg-type]
-    except GeometryError:
-        size = load(source).size
-        if size is None:
-            raise
-    return size.typed
 
 
 class Explorer(W.VBox):  # type: ignore[misc]
@@ -142,17 +133,23 @@ def html(state: ExplorerState) -> str:
     return f'{state.answer._repr_html_()}<pre style="margin:6px 0">{escape(state.answer.code())}</pre>'
 
 
-def explorer(source: object = "750x1000", **choices: Any) -> Explorer:
+def explorer(
+    source: Any = "750x1000", *, wanted: str = "3:4", model: str = DEFAULT_MODEL, tier: str = "", padding: bool = True
+) -> Explorer:
     """Return the widget that answers `wan.reach` while you choose.
 
     Args:
         source: A picture, or its size.
-        choices: `wanted`, `model`, `tier` and `padding` to start with.
+        wanted: The shape (or size) to start with.
+        model: Model id or alias.
+        tier: ``"480P"``, ``"720P"`` or ``"1080P"``; empty for the model's default.
+        padding: Whether bars are acceptable.
 
     Raises:
-        GeometryError: If `source` is neither a size nor a picture that can be read.
+        MediaError: If `source` is neither a size nor a picture that can be read.
+        ConfigError: If the catalogue does not have the model, or the model the tier.
 
     Example:
         >>> explorer("750x1000", tier="720P")  # doctest: +SKIP
     """
-    return Explorer(ExplorerState(source, **choices))
+    return Explorer(ExplorerState(source, wanted=wanted, model=MODELS[model].id, tier=tier, padding=padding))
