@@ -126,22 +126,25 @@ def test_a_shorter_and_a_smaller_one_are_said_in_words(play: Callable[..., Any],
 
 
 def test_wipe_between_any_two_by_keyboard(play: Callable[..., Any], films: list[Path]) -> None:
-    page = play([clip(film) for film in films])
+    long = {"label": "A prompt: The cat jumps over the fence, slowly, and sleeps", "short": "A"}
+    page = play([clip(films[0]) | long, *(clip(film) for film in films[1:])], width=420)
     player = page.locator(".wan-player")
     player.press("w")
     pick(page, "Wipe: left", "2")
     pick(page, "Wipe: right", "0")
     wiper = page.locator(".wiper")
-    assert wiper.get_attribute("aria-label") == "Wipe between C and A"
+    assert wiper.get_attribute("aria-label") == f"Wipe between C and {long['label']}"
     wiper.focus()
     for _ in range(20):
         wiper.press("ArrowLeft")
     shown = page.evaluate("getComputedStyle(document.querySelectorAll('.frame')[2]).clipPath")
     assert shown == "inset(0px 60% 0px 0px)"
+    cut = "(label => label.scrollWidth > label.clientWidth)(document.querySelector('.label'))"
+    assert not page.evaluate(cut)  # a caption has half the width, and as many lines as it needs
     boxes = [page.locator(".frame").nth(k).bounding_box() for k in (0, 2)]
     assert boxes[0] == boxes[1] and not page.locator(".frame").nth(1).is_visible()
     pick(page, "Wipe: right", "2")  # the two change places
-    assert wiper.get_attribute("aria-label") == "Wipe between A and C"
+    assert wiper.get_attribute("aria-label") == f"Wipe between {long['label']} and C"
     player.press("w")
     page.wait_for_selector(".stage:not(.wiping)")
     assert page.locator(".frame").nth(1).is_visible()
