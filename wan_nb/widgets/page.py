@@ -39,7 +39,6 @@ STRIP_CHARS = 200_000
 """Characters of pictures in the static twin of a study, all together."""
 
 _PICTURE = "display:block;max-width:100%;margin:0;border-radius:3px"
-_RUN_COLUMNS = ("variant", "seed", "state", "size", "length", "fps", "cost", "run", "task")
 _SAID_COLUMNS = ("at", "judge", "kind", "left", "right", "seed", "better", "stars", "is_blind", "note")
 _POLICY = (
     "default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
@@ -74,8 +73,7 @@ def _word(cell: Cell) -> str:
     """Return where a cell stands, in a word or two, with the code of what went wrong."""
     if cell.run is None:
         return "not sent"
-    state = cell.run.state
-    words = cell.run.words
+    state, words = cell.run.state, cell.run.words
     return f"{words.word}: {state.code}" if state.code and words.tone == "bad" else words.word
 
 
@@ -299,7 +297,7 @@ def _runs_html(cells: Sequence[Cell]) -> str:
         cost = dict(video_view.facts(made))["cost"] if made else ""
         ids = (run.id, run.state.task_id[:8]) if run else ("", "")
         rows.append((cell.variant.label, str(cell.seed), _word(cell), *out, cost, *ids))
-    return tables.as_html(_RUN_COLUMNS, rows)
+    return tables.as_html(("variant", "seed", "state", "size", "length", "fps", "cost", "run", "task"), rows)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
