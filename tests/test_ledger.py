@@ -78,6 +78,14 @@ def test_a_cut_anywhere_leaves_a_state(length: int) -> None:
     assert fold(fold(start, HISTORY[:length]), HISTORY[length:]) == fold(start, HISTORY)
 
 
+@pytest.mark.parametrize("late", ["ambiguous", "rejected", "unsent"])
+def test_who_slept_while_sending_takes_no_task_away(late: str) -> None:
+    """Somebody else adopted it meanwhile; that the answer was lost is no news."""
+    start = RunState("r1", "v1:0", "simulator", 1, "wan2.7-i2v", "720P", 5, 0.0)
+    adopted = fold(start, [Record("sending", 1.0), Record("ambiguous", 2.0), Record("adopted", 3.0, {"task_id": "t"})])
+    assert fold(adopted, [Record(late, 4.0, {"message": "late"})]) == adopted
+
+
 def test_budget_counts_what_is_reserved(ledger: Ledger) -> None:
     """Planned and ambiguous count in full; failed is free; the message names the amount that would do."""
 

@@ -113,7 +113,7 @@ class Follower(Sender):
             if was_sending:
                 self.others.add(run_id)
         elif was_sending:
-            why, gate = "the process ended while it was being sent", (RunPhase.SENDING,)
+            why, gate = "the process ended while it was being sent.", (RunPhase.SENDING,)
             # or it only slept, and has written down by now what came of it
             await self.take_up(await self.record(run_id, "ambiguous", gate, needs_watch=False, message=why))
         elif not state.unwatched:

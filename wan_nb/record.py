@@ -261,7 +261,7 @@ def _submitted(state: RunState, record: Record) -> RunState:
 
 def _ended(phase: RunPhase) -> _Step:
     def step(state: RunState, record: Record) -> RunState:
-        if state.phase is RunPhase.SAVED or (phase is RunPhase.REJECTED and state.task_id):
+        if state.phase is RunPhase.SAVED or (phase in (RunPhase.AMBIGUOUS, RunPhase.REJECTED) and state.task_id):
             return state  # whoever slept meanwhile knows less
         return replace(state, phase=phase, ended_at=record.at, **_outcome(state, record))
 

@@ -31,7 +31,7 @@ _WAITING = {
     TaskStatus.PENDING: "queued at the service",
     TaskStatus.RUNNING: "running",
     TaskStatus.SUSPENDED: "held by the service",
-    TaskStatus.UNKNOWN: "not known there yet",
+    TaskStatus.UNKNOWN: "not known there yet (UNKNOWN)",
     TaskStatus.UNRECOGNISED: "running (new status)",
 }
 _PHASES = {
