@@ -31,7 +31,7 @@ _WAITING = {
     TaskStatus.PENDING: "queued at the service",
     TaskStatus.RUNNING: "running",
     TaskStatus.SUSPENDED: "held by the service",
-    TaskStatus.UNKNOWN: "not known there yet (UNKNOWN)",
+    TaskStatus.UNKNOWN: "not known there yet",
     TaskStatus.UNRECOGNISED: "running (new status)",
 }
 _PHASES = {
@@ -90,7 +90,8 @@ def describe(state: RunState, words: PhaseWords | None = None) -> str:
         >>> describe(RunState("r1", "v1:0", "simulator", 1, "wan2.7-i2v", "720P", 5, 0.0))
         'not sent'
     """
-    text = (words or phase_words(state)).word + (f" ({state.code})" if state.code else "")
+    code = state.code or ("UNKNOWN" if state.task_status is TaskStatus.UNKNOWN and state.is_live else "")
+    text = (words or phase_words(state)).word + (f" ({code})" if code else "")
     if state.deadline and (state.unwatched or state.phase is RunPhase.SUCCEEDED):
         text += f", kept by the service until {datetime.fromtimestamp(state.deadline, UTC).astimezone():%b %d %H:%M}"
     return f"{text}: {state.unwatched}" if state.unwatched else text
