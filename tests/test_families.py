@@ -334,7 +334,7 @@ def test_unknown_is_asked_about_again_and_a_day_later_means_expired(tmp_path: Pa
             run = session.submit(wan.VideoRequest("wan2.2-i2v-flash", first_frame=files["first_frame"]))
             until(lambda: run.state.task_status is TaskStatus.UNKNOWN)
             assert run.state.phase is RunPhase.SUBMITTED
-            assert "UNKNOWN" in repr(run)
+            assert "not known there yet" in repr(run)
             ahead[0] = 25 * 3600.0
             with pytest.raises(ExpiredError, match="24 hours"):
                 run.wait(timeout_s=30)
@@ -363,12 +363,30 @@ def test_cancel_while_queued_and_not_later(tmp_path: Path, files: dict[str, Path
 
 def test_a_lost_result_names_its_host(tmp_path: Path, files: dict[str, Path]) -> None:
     """Firewalls block result hosts (FAQ of seeds 000, 001, 003): the message says which one to allow."""
-    missing = Scenario.named("storage_missing").faults
-    with simulated(tmp_path, faults=missing) as session:
+    blocked = tuple(replace(each, status=403) for each in Scenario.named("storage_missing").faults)
+    with simulated(tmp_path, faults=blocked) as session:
         run = session.submit(wan.VideoRequest("wan2.2-i2v-flash", first_frame=files["first_frame"]))
         with pytest.raises(RunError, match=r"allow 127\.0\.0\.1.*session\.resume"):
             run.wait(timeout_s=30)
         assert run.state.result_host == "127.0.0.1"
+
+
+def test_a_result_that_is_not_there_is_not_blamed_on_a_firewall(tmp_path: Path, files: dict[str, Path]) -> None:
+    """And the reason stands in one place: not in each cell of a study, not with two full stops."""
+    request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=files["first_frame"])
+    with simulated(tmp_path, faults=Scenario.named("storage_missing").faults) as session:
+        study = session.compare(request, prompt=["a", "b"]).submit().wait(timeout_s=60)
+        assert "not fetched" in repr(study) and "127.0.0.1" not in repr(study)
+        run = study.cells[0].run
+        assert run
+        for act in (run.wait, run.candidates, lambda: study.again("A", study.seeds[0])):
+            with pytest.raises(wan.WanError) as caught:
+                act()
+            assert "irewall" not in str(caught.value) and ".. " not in str(caught.value)
+        with pytest.raises(ConfigError, match="not ambiguous: it is not fetched"):
+            run.candidates()
+        with pytest.raises(RunError, match=r"answered 404 to the download\. The file is not there"):
+            run.wait()
 
 
 def test_a_result_that_cannot_be_reached_names_its_host(tmp_path: Path) -> None:

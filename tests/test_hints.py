@@ -56,6 +56,13 @@ def test_names_that_one_expects_lead_to_those_that_are(tmp_path: Path) -> None:
             (session, "generate", "session.submit"),
             (session, "closse", "'close'"),
             (study, "winner", "study.tally()"),
+            (study, "sedes", "'seeds'"),
+            (study, "takes", "cell.takes"),
+            (session, "page", "session.runs(limit, before="),
+            (session, "again", "run.again"),
+            (session, "settle", "run.adopt"),
+            (session, "budget", "session.preview(request).left"),
+            (session, "keep", "session.submit(request)"),
             (request, "price", "session.preview"),
             (wan, "Videorequest", "'VideoRequest'"),
         ]:
@@ -72,7 +79,29 @@ def test_names_that_one_expects_lead_to_those_that_are(tmp_path: Path) -> None:
         assert repr(study.estimate).startswith("StudyEstimate(4 of 4 cells")
         with pytest.raises(NotImplementedError):  # outside of a notebook its table is shown, also while it goes on
             session.runs()._ipython_display_()
-        run.wait()
+        with pytest.raises(wan.WanError, match=r"^crop has no box=; it has ratio=, size=, focus="):
+            run.wait().crop(box=(0, 0, 64, 64))
+
+
+def test_help_says_what_may_be_given_and_what_a_study_has() -> None:
+    """Shift-Tab shows a signature with the names of types; what they stand for is in words below it."""
+    for function in (wan.predict, wan.compare_rules, wan.plot_lattice, wan.crop, wan.pad, wan.Size.of):
+        said = inspect.getdoc(function) or ""
+        assert "`Size`" in said and "750x1000" in said, function
+    assert "`Path`" in (inspect.getdoc(wan.measure) or "")
+    for method in (wan.Experiment.to_csv, wan.Experiment.to_json):
+        assert "study:" not in (inspect.getdoc(method) or "") and "path: " in (inspect.getdoc(method) or "")
+    for name in ("id", "baseline", "variants", "seeds", "pairs"):
+        assert f"    {name}: " in (inspect.getdoc(wan.Experiment) or "")
+
+
+def test_only_names_that_are_alike_are_offered_for_a_file_that_is_missing(tmp_path: Path) -> None:
+    """A suffix in common makes no two names alike; several that are near are all offered."""
+    for name in ("one.png", "cat.png", "cat.jpg", "cats.png", "dog.png"):
+        (tmp_path / name).touch()
+    assert str(wan.load(tmp_path / "nope.png").error).endswith("; check the name.")
+    error = str(wan.load(tmp_path / "cat.webp").error)
+    assert all(repr(name) in error for name in ("cat.png", "cat.jpg", "cats.png")) and "dog" not in error
 
 
 def test_what_fails_inside_a_property_is_not_hidden() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import wan_nb as wan
 from wan_nb.cli import main
-from wan_nb.errors import BudgetError, ConfigError, NotFoundError
+from wan_nb.errors import BudgetError, ConfigError, LedgerError, NotFoundError
 from wan_nb.history import Spend
 from wan_nb.pricing import Money
 from wan_nb.record import Record, RunPhase, RunState, fold
@@ -43,6 +43,19 @@ def test_marks_filters_and_csv(session: wan.Session, two: tuple[wan.Run, wan.Run
     assert [row["prompt"] for row in rows] == ["a dog", '\'=cat, "quoted"']
     assert rows[1]["tags"] == "b lecture 3"
     assert session.ledger.verify() == []
+
+
+def test_a_page_of_runs_that_cannot_be_is_refused(session: wan.Session, two: tuple[wan.Run, wan.Run]) -> None:
+    """An empty list would say that there are none."""
+    first, second = two
+    for wrong in ("cat", -1, True, 2.5):
+        with pytest.raises(ConfigError, match=r"is no number of runs; .* words as text="):
+            session.runs(wrong)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="text=5 is no text"):
+        session.runs(text=5)  # type: ignore[arg-type]
+    with pytest.raises(LedgerError, match="'zzz' is not in"):
+        session.runs(before="zzz")
+    assert session.runs(before=second.id) == [first] and session.runs(0) == []
 
 
 def test_prune_spares_the_starred(session: wan.Session, two: tuple[wan.Run, wan.Run]) -> None:

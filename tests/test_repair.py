@@ -53,6 +53,12 @@ FAULTS = {
 }
 
 
+def test_a_repair_is_shown_by_what_it_does() -> None:
+    """Not by the addresses of functions."""
+    shown = repr(repairs(ask(noise(500, 400, 4)))[0])
+    assert shown == "Repair(field='first_frame', label='Lay it on white')"
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_each_fault_has_repairs_and_each_of_them_mends_it(name: str) -> None:
     make, expected = FAULTS[name]

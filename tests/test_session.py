@@ -12,6 +12,7 @@ import textwrap
 import wave
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from wan_nb.errors import (
     RunError,
     StillRunningError,
     TaskFailedError,
+    WanError,
 )
 from wan_nb.follow import Follower
 from wan_nb.ledger import Ledger, Plan
@@ -452,6 +454,35 @@ def test_a_closed_session_says_so(tmp_path: Path, picture: Path) -> None:
     session.close()
     with pytest.raises(ConfigError, match="closed"):
         session.submit(wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture))
+
+
+def test_what_a_closed_session_gave_does_not_blame_the_journal(tmp_path: Path, picture: Path) -> None:
+    """A study and a run, whether they read or write: the same words as `submit`."""
+    request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+    with wan.simulated(tmp_path / "runs", speed=2000, scenario=SMALL) as session:
+        study = session.compare(request, prompt=["a", "b"])
+        run = session.submit(request)
+        run.wait(60)
+    vote, write = partial(study.vote, ("A", 1), ("B", 1), "left"), partial(session.ledger.append, run.id)
+    for act in (study.submit, vote, run.again, write):
+        with pytest.raises(WanError, match=r"^this session is closed; make a new one with wan\.simulated\(\)"):
+            act()
+
+
+def test_a_run_that_is_listed_is_no_longer_told_as_one_that_existed(session: wan.Session, picture: Path) -> None:
+    """It was news when the same request was submitted again."""
+    request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
+    session.submit(request).wait(60)
+    assert "existing run" in repr(session.submit(request))
+    assert "existing run" not in repr(session.runs())
+    assert "existing run" in repr(session.submit(request))
+
+
+@pytest.mark.parametrize("task_id", ["", "  ", None, 5])
+def test_what_is_no_task_id_is_not_asked_for(session: wan.Session, task_id: object) -> None:
+    with pytest.raises(ConfigError, match=r"is no task's id; session\.tasks\(\)"):
+        session.adopt(task_id)  # type: ignore[arg-type]
+    assert not session.runs()
 
 
 def _with(*faults: Fault) -> Scenario:

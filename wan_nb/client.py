@@ -351,7 +351,8 @@ def _host(url: str) -> str:
 
 
 def _blocked(host: str, what: str, status: int = 0) -> DownloadError:
-    return DownloadError(f"{host} {what} Firewalls often block result hosts: allow {host}.", status=status)
+    hint = "The file is not there." if status in (404, 410) else f"Firewalls often block result hosts: allow {host}."
+    return DownloadError(f"{host} {what} {hint}", status=status)
 
 
 def _reason(error: Exception) -> str:

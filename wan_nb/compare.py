@@ -35,6 +35,15 @@ VOTES = 20
 class Experiment(Grid):
     """A declared comparison; `session.compare()`, `session.study()` and `session.studies()` lead to it.
 
+    Attributes:
+        id: ``x1:`` and a hash of what is compared; the same definition has the same id.
+        baseline: The request whose fields all variants have in common.
+        variants: What is compared, ``A`` first: each has a ``label``, a ``name`` (its changes) and a ``request``.
+        seeds: The seeds that every variant runs with.
+        pairs: Labels of every two variants, such as ``("A", "B")``.
+        session: Where its runs are made and kept.
+        design: Baseline, axes, seeds and variants as one value.
+
     Example:
         >>> import tempfile
         >>> import wan_nb as wan
@@ -57,6 +66,7 @@ class Experiment(Grid):
         "votes": "study.judgements, or study.tally()",
         "run": "study.submit().wait()",
         "runs": "[cell.run for cell in study.cells]",
+        "takes": "[cell.takes for cell in study.cells]",
         "add_seed": "session.compare(…) again with one seed more; what exists is not sent again",
         "export": "study.to_csv(path), .to_html(path) or .to_json(path)",
     }
@@ -64,7 +74,6 @@ class Experiment(Grid):
     def __init__(self, session: Session, design: Design, row: StudyRow) -> None:
         super().__init__(session, design)
         self.id = row.id
-        """``x1:`` and a hash of what is compared; the same definition has the same id."""
         self._held = {row.id: True}
 
     # --- what it is ---------------------------------------------------------------------------------------------
@@ -245,7 +254,7 @@ class Experiment(Grid):
         title = f"Experiment({self.name or self.id}: {len(self.variants)} variants × {len(self.seeds)} seeds"
         names = [f"{variant.label}  {variant.name}" for variant in self.variants]
         head = ("seed", *(variant.label for variant in self.variants))
-        states = {cell.key: cell.state for cell in self.cells}
+        states = {cell.key: cell.state.partition(": ")[0] for cell in self.cells}  # not why, which would be a sentence
         rows = [(str(seed), *(states[variant.label, seed] for variant in self.variants)) for seed in self.seeds]
         votes = [repr(self.tally())] if self.judgements else []
         return "\n".join([f"{title}, {self.votes_planned} votes a pair)", *names, tables.as_text(head, rows), *votes])

@@ -16,6 +16,7 @@ from wan_nb.engine import Engine, Onlookers
 from wan_nb.errors import ConfigError
 from wan_nb.hints import Hinted
 from wan_nb.history import Runs, Spend
+from wan_nb.journal import CLOSED
 from wan_nb.kept import KeptInputs
 from wan_nb.ledger import Ledger
 from wan_nb.preview import Planner, Preview, midnight
@@ -36,11 +37,13 @@ class Desk(Hinted):
     _instead: ClassVar[Mapping[str, str]] = {
         "spent": "session.spend()",
         "cost": "session.spend(), or session.preview(request).estimate",
-        "price": "session.preview(request).estimate",
-        "estimate": "session.preview(request).estimate",
+        **dict.fromkeys(("price", "prices", "estimate"), "session.preview(request).estimate"),
+        "budget": "session.preview(request).left, or session.spend()",
         "videos": "[run.video for run in session.runs()]",
-        "generate": "session.submit(request)",
-        "create": "session.submit(request)",
+        "page": "session.runs(limit, before=run_id, text=…, starred=…)",
+        **dict.fromkeys(("generate", "create", "keep"), "session.submit(request)"),
+        **{name: f"run.{name}" for name in ("again", "mark", "cancel", "candidates", "usual")},
+        "settle": "run.adopt('task-id') or run.disown()",
         "wait": "wan.gather(runs), or run.wait()",
         "help": "help(session)",
     }
@@ -99,7 +102,7 @@ class Desk(Hinted):
 
     def _check_open(self) -> None:
         if self.is_closed:
-            raise ConfigError("this session is closed; make a new one with wan.simulated() or wan.live().")
+            raise ConfigError(CLOSED)
 
     @property
     def _session(self) -> Session:
@@ -130,10 +133,20 @@ class Desk(Hinted):
             before: A run's id: the list begins with the next older one; empty for the newest.
             text: Words that must all be found in id, model, tier, prompt, note or tags; empty for any.
             starred: Whether only those with a star.
+
+        Raises:
+            ConfigError: If one of these is of another type.
+            LedgerError: If no run has the id `before`.
         """
         self._check_open()
+        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
+            raise ConfigError(f"limit={limit!r} is no number of runs; give 0, 1, 2 … or None for all, words as text=….")
+        if not isinstance(text, str):
+            raise ConfigError(f"text={text!r} is no text; give the words to look for, such as 'cat'.")
+        if before:
+            self.run(before)  # else a wrong id would look like the end of the list
         found = self.ledger.states(limit, before=before, text=text, starred=starred)
-        return Runs(self._handle(state) for state in found)
+        return Runs(self._handle(state, existed=False) for state in found)
 
     def run(self, run_id: str) -> Run:
         """Return one run by its id.

@@ -94,7 +94,6 @@ def to_csv(study: Experiment, path: str | Path) -> tuple[Path, Path]:
     """Write the cells to `path` and all judgements beside it (``….votes.csv``); return both paths.
 
     Args:
-        study: The study.
         path: Where to, ``.csv``; what is there is replaced.
     """
     cells = tables.write_csv(path, CELL_COLUMNS, rows(study))
@@ -133,7 +132,6 @@ def to_json(study: Experiment, path: str | Path) -> Path:
     """Write the card as a JSON file and return its path.
 
     Args:
-        study: The study.
         path: Where to, ``.json``; what is there is replaced.
     """
     text = json.dumps(to_card(study), indent=1, ensure_ascii=False, default=str) + "\n"

@@ -297,8 +297,11 @@ class Follower(Sender):
         """Take a task of the service as a run's, and follow it; `write` records that and returns the run's state.
 
         Raises:
+            ConfigError: If it is no task's id.
             NotFoundError: If the service knows no such task.
         """
+        if not isinstance(task_id, str) or not task_id.strip():
+            raise ConfigError(f"task_id={task_id!r} is no task's id; session.tasks() lists those of the last 24 hours.")
         snapshot = await patiently(self.clock, partial(client.get, task_id))
         if snapshot.status is TaskStatus.UNKNOWN:
             raise NotFoundError(

@@ -52,7 +52,10 @@ class Size:
 
     @classmethod
     def of(cls, value: AnySize) -> Size:
-        """Read a size from a `Size`, a (width, height) pair, or text such as ``"750x1000"`` or ``"1280*720"``.
+        """Read a size.
+
+        Args:
+            value: A `Size`, a (width, height) pair, or text such as ``"750x1000"`` or ``"1280*720"``.
 
         Raises:
             GeometryError: If it is none of these.
@@ -186,7 +189,8 @@ def predict(source: AnySize, tier: str, rule: str = DOCUMENTED_RULE) -> Size:
     """Estimate the size of the video that a first frame gives at a tier.
 
     Args:
-        source: Size of the first frame (or clip) in pixels, as it is shown (after EXIF rotation).
+        source: Size of the first frame (or clip) in pixels, as it is shown (after EXIF rotation): a `Size`,
+            ``(width, height)`` or ``"750x1000"``.
         tier: ``"480P"``, ``"720P"`` or ``"1080P"``.
         rule: A name in `RULES`.
 
@@ -301,7 +305,7 @@ def compare_rules(source: AnySize, tier: str) -> Predictions:
     """Return what each rule of `RULES` predicts.
 
     Args:
-        source: The picture's size in pixels.
+        source: The picture's size in pixels: a `Size`, ``(width, height)`` or ``"750x1000"``.
         tier: ``"480P"``, ``"720P"`` or ``"1080P"``.
 
     Raises:

@@ -48,6 +48,6 @@ class Hinted:
             if name.startswith("_") or hasattr(kind, name):  # front ends ask for these; or a property failed inside
                 return object.__getattribute__(self, name)
             use = kind._instead.get(name)
-            near = "" if use else nearest(name, [each for each in dir(kind) if not each.startswith("_")])
+            near = "" if use else nearest(name, [each for each in dir(self) if not each.startswith("_")])
             hint = f"; use {use}." if use else f"; did you mean {near!r}?" if near else "."
             raise AttributeError(f"{kind.__name__} has no {name!r}{hint}")

@@ -20,6 +20,7 @@ from typing import Any
 
 from wan_nb.errors import LedgerError
 
+CLOSED = "this session is closed; make a new one with wan.simulated() or wan.live()."
 TAIL_BYTES = 1 << 20
 """How much of the log's end is compared with the database when it is opened."""
 
@@ -118,7 +119,9 @@ class Journal:
                         self._db.execute("ROLLBACK")
                     raise
             except sqlite3.Error as error:
-                raise LedgerError(f"{self.path} cannot be written ({error}); see to disk space and rights.") from error
+                raise _trouble(
+                    error, f"{self.path} cannot be written ({error}); see to disk space and rights."
+                ) from error
 
     # --- the log ------------------------------------------------------------------------------------------------
 
@@ -183,7 +186,7 @@ class Journal:
             with self._lock:
                 return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            raise LedgerError(f"{self.path.name} cannot be read ({error}); open the session again.") from error
+            raise _trouble(error, f"{self.path.name} cannot be read ({error}); open the session again.") from error
 
     @property
     def version(self) -> tuple[int, int]:
@@ -195,6 +198,11 @@ class Journal:
         """Close the file; what was appended is safe without it."""
         with self._lock:
             self._db.close()
+
+
+def _trouble(error: sqlite3.Error, text: str) -> LedgerError:
+    """Tell a journal that was closed with its session from one that cannot be used."""
+    return LedgerError(CLOSED if "closed database" in str(error) else text)
 
 
 def _insertion(table: str, values: Iterable[str], verb: str = "INSERT") -> str:

@@ -101,7 +101,7 @@ def measure(video: AnyPath, first: Image | None = None, last: Image | None = Non
     """Measure a video; it is decoded once, five seconds of 720P in about half a second.
 
     Args:
-        video: An MP4, as a path or a `wan_nb.Video`.
+        video: An MP4: its path as text or a `Path`, or a `wan_nb.Video`.
         first: The picture that the first frame was asked to be, upright, of any size.
         last: The picture that the last frame was asked to be.
 

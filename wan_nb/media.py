@@ -27,7 +27,6 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from wan_nb import content, pixels
 from wan_nb.content import WANTED, amount, reason
 from wan_nb.errors import MediaError
-from wan_nb.hints import nearest
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -307,12 +306,16 @@ def _load_file(text: str, kind: Kind) -> Media:
 
 
 def _missing(path: Path) -> str:
-    """Say what is missing, and which name in its folder is near."""
+    """Say what is missing, and which names in its folder are near; a suffix alone makes none alike."""
+    from difflib import get_close_matches  # only after a mistake
+
     if not path.parent.is_dir():
         return f"no such folder: {path.parent}; check the path (this kernel works in {Path.cwd()})"
-    names = {entry.name.lower(): entry.name for entry in islice(path.parent.iterdir(), 2000) if entry.is_file()}
-    near = nearest(path.name.lower(), names)
-    return f"no such file in {path.parent}; {f'did you mean {names[near]!r}?' if near else 'check the name'}"
+    names = {entry.name: entry.stem.lower() for entry in islice(path.parent.iterdir(), 2000) if entry.is_file()}
+    stems = get_close_matches(path.stem.lower(), set(names.values()), n=3)
+    near = [repr(name) for stem in stems for name in names if names[name] == stem][:3]
+    hint = f"did you mean {' or '.join(near)}?" if near else "check the name"
+    return f"no such file in {path.parent}; {hint}"
 
 
 def _load_pixels(source: object) -> Media | None:

@@ -86,8 +86,8 @@ def crop(
 
     Args:
         source: Anything `wan_nb.media.load` takes, or a `Mended`.
-        ratio: Width over height of the result, exact.
-        size: Pixels of the result, instead of a ratio.
+        ratio: Width over height of the result, exact: ``"3:4"``, a number, a `Fraction` or a size.
+        size: Pixels of the result, instead of a ratio: a `Size`, ``(width, height)`` or ``"750x1000"``.
         focus: What the box is centred on as far as the edges let it, from (0, 0) top left to (1, 1) bottom right.
 
     Raises:
@@ -114,8 +114,8 @@ def pad(source: object, *, ratio: Ratio | None = None, size: AnySize | None = No
 
     Args:
         source: Anything `wan_nb.media.load` takes, or a `Mended`.
-        ratio: Width over height of the result, exact.
-        size: Pixels of the result, instead of a ratio.
+        ratio: Width over height of the result, exact: ``"3:4"``, a number, a `Fraction` or a size.
+        size: Pixels of the result, instead of a ratio: a `Size`, ``(width, height)`` or ``"750x1000"``.
         fill: A colour (``"#204060"``, ``"white"``), ``"blur"`` (the picture enlarged and blurred) or ``"mirror"``.
 
     Raises:

@@ -95,7 +95,8 @@ def plot_lattice(tier: str = "720P", rule: str = DOCUMENTED_RULE, *, source: Any
     Args:
         tier: Resolution tier.
         rule: A name in `wan_nb.geometry.RULES`.
-        source: A picture to mark: the line of its shape, and the size that comes out.
+        source: A picture's size to mark, as a `Size`, ``(width, height)`` or ``"750x1000"``: the line of its shape, and
+            the size that comes out.
 
     Raises:
         GeometryError: If the tier, rule or a size does not exist.

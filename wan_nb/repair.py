@@ -76,7 +76,7 @@ class Repair:
     """Field of the request: ``"first_frame"`` or ``"last_frame"``."""
     label: str
     """What it does, for a button."""
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] = dataclasses.field(repr=False)  # functions; the label says what they do
     """What is done to the upright picture, in order; it is saved anew in any case."""
     limits: ImageLimits = dataclasses.field(repr=False)
     """What the result must keep to."""

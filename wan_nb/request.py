@@ -126,13 +126,10 @@ class VideoRequest(Hinted):
     """
 
     _instead: ClassVar[Mapping[str, str]] = {
-        "price": "session.preview(request).estimate",
-        "cost": "session.preview(request).estimate",
-        "estimate": "session.preview(request).estimate",
+        **dict.fromkeys(("price", "cost", "estimate"), "session.preview(request).estimate"),
         "size": "request.predicted_size()",
         "validate": "request.problems()",
-        "submit": "session.submit(request)",
-        "run": "session.submit(request)",
+        **dict.fromkeys(("submit", "run"), "session.submit(request)"),
     }
 
     model: str

@@ -10,10 +10,11 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from wan_nb.errors import RequestError
+from wan_nb.errors import RequestError, VideoError
 from wan_nb.geometry import Size, drift
 from wan_nb.pricing import Money
 
@@ -146,10 +147,14 @@ class Video:
         """Return what `wan_nb.video_edit` makes of it; the same wish gives the same file name."""
         from wan_nb import video_edit
 
+        edit = getattr(video_edit, work)
+        allowed = list(signature(edit).parameters)[2:]
+        if wrong := wish.keys() - allowed:
+            raise VideoError(f"{work} has no {min(wrong)}=; it has {', '.join(f'{name}=' for name in allowed)}.")
         wish = {name: value for name, value in wish.items() if value is not None}
         said = (("" if name in ("ratio", "size") else name) + str(value).strip("()#") for name, value in wish.items())
         name = "-".join((self.path.stem, work, *(re.sub(r"[^\w.+]+", "x", part) for part in said)))
-        info = getattr(video_edit, work)(self.path, self.path.with_name(f"{name}.mp4"), **wish, progress=progress)
+        info = edit(self.path, self.path.with_name(f"{name}.mp4"), **wish, progress=progress)
         read = ("path", "size", "duration_s", "fps", "has_audio", "nbytes")
         return replace(self, **{name: getattr(info, name) for name in read})
 

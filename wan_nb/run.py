@@ -57,8 +57,7 @@ class Run(Hinted):
         "seed": "run.request.seed",
         "prompt": "run.request.prompt",
         "error": "run.state.code and run.state.message",
-        "cost": "run.video.cost, or session.spend() for all",
-        "price": "run.video.cost, or session.spend() for all",
+        **dict.fromkeys(("cost", "price"), "run.video.cost, or session.spend() for all"),
     }
 
     def __init__(self, session: Session, state: RunState, *, request: VideoRequest | None = None) -> None:
@@ -324,7 +323,7 @@ class Run(Hinted):
     def _check_ambiguous(self) -> None:
         self.session._check_open()
         if self._state.phase is not RunPhase.AMBIGUOUS:
-            raise ConfigError(f"run {self.id} is not ambiguous: it is {self._state.phase}.")
+            raise ConfigError(f"run {self.id} is not ambiguous: it is {self.words.word}.")
 
     def mark(self, *, note: str | None = None, tags: Iterable[str] | None = None, starred: bool | None = None) -> Run:
         """Write a note, tags or a star on the run; what is None stays as it is.

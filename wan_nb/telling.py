@@ -94,7 +94,7 @@ def describe(state: RunState, words: PhaseWords | None = None) -> str:
     text = (words or phase_words(state)).word + (f" ({code})" if code else "")
     if state.deadline and (state.unwatched or state.phase is RunPhase.SUCCEEDED):
         text += f", kept by the service until {datetime.fromtimestamp(state.deadline, UTC).astimezone():%b %d %H:%M}"
-    return f"{text}: {state.unwatched}" if state.unwatched else text
+    return f"{text}: {state.unwatched.rstrip('.')}" if state.unwatched else text
 
 
 def existing(state: RunState) -> str:

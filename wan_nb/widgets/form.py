@@ -294,7 +294,7 @@ class Form(W.VBox):  # type: ignore[misc]
 
     def _list_earlier(self) -> None:
         """Offer the newest runs to fill the form from."""
-        states = [run.state for run in self.session.runs(EARLIER)]
+        states = self.session.ledger.states(EARLIER)
         lines = [(run_line(state), state.run_id) for state in states if state.request.get("model")]
         put(self._earlier, "", [_CHOOSE, *lines])
         show(self._earlier, bool(lines))
