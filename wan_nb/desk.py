@@ -13,10 +13,9 @@ from wan_nb.calibration import Calibration, calibrate_runs
 from wan_nb.clock import Clock
 from wan_nb.endpoint import Endpoint
 from wan_nb.engine import Engine, Onlookers
-from wan_nb.errors import ConfigError
+from wan_nb.errors import CLOSED, ConfigError
 from wan_nb.hints import Hinted
 from wan_nb.history import Runs, Spend
-from wan_nb.journal import CLOSED
 from wan_nb.kept import KeptInputs
 from wan_nb.ledger import Ledger
 from wan_nb.preview import Planner, Preview, midnight

@@ -36,6 +36,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wan_nb.advice import Advice
 
+CLOSED = "this session is closed; make a new one with wan.simulated() or wan.live()."
+"""What a session says, and whatever it gave, once it is closed."""
+
 
 class WanError(Exception):
     """Anything that this toolkit raises on purpose."""

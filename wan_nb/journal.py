@@ -18,9 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from wan_nb.errors import LedgerError
+from wan_nb.errors import CLOSED, LedgerError
 
-CLOSED = "this session is closed; make a new one with wan.simulated() or wan.live()."
 TAIL_BYTES = 1 << 20
 """How much of the log's end is compared with the database when it is opened."""
 
