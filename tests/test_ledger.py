@@ -248,7 +248,7 @@ def test_studies_and_judgements_come_back_too(ledger: Ledger) -> None:
     ledger._db.execute("DELETE FROM studies")
     ledger.plan(PLAN)
     ledger.close()
-    with pytest.raises(LedgerError, match="open the session again"):
+    with pytest.raises(LedgerError, match="this session is closed; make a new one"):
         book.all()
     for whole in (True, False, False):
         again = Ledger(ledger.path)
