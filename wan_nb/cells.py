@@ -235,9 +235,7 @@ class Grid(Hinted):
         if cell.run is None:
             raise ConfigError(f"{cell} was not submitted yet; study.submit() does that.")
         if not cell.has_failed and cell.run.state.phase is not RunPhase.AMBIGUOUS:
-            raise ConfigError(
-                f"{cell} has not failed: it is {cell.state}. To see more of the chance in it, add a seed to the study."
-            )
+            raise ConfigError(f"{cell} has not failed: it is {cell.state}. To see more of it, add a seed to the study.")
         return cell.run.again(confirm=confirm, allow=allow)
 
     # --- following ----------------------------------------------------------------------------------------------

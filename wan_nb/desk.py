@@ -34,10 +34,9 @@ class Desk(Hinted):
     """The part of a `Session` that says what it is, looks, compares and sums up; it sends nothing."""
 
     _instead: ClassVar[Mapping[str, str]] = {
-        "spent": "session.spend()",
+        **dict.fromkeys(("spent", "budget"), "session.spend(), or session.preview(request).left"),
         "cost": "session.spend(), or session.preview(request).estimate",
         **dict.fromkeys(("price", "prices", "estimate"), "session.preview(request).estimate"),
-        "budget": "session.preview(request).left, or session.spend()",
         "videos": "[run.video for run in session.runs()]",
         "page": "session.runs(limit, before=run_id, text=…, starred=…)",
         **dict.fromkeys(("generate", "create", "keep"), "session.submit(request)"),
@@ -134,17 +133,14 @@ class Desk(Hinted):
             starred: Whether only those with a star.
 
         Raises:
-            ConfigError: If one of these is of another type.
+            ConfigError: If the limit is no number.
             LedgerError: If no run has the id `before`.
         """
         self._check_open()
         if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
             raise ConfigError(f"limit={limit!r} is no number of runs; give 0, 1, 2 … or None for all, words as text=….")
-        if not isinstance(text, str):
-            raise ConfigError(f"text={text!r} is no text; give the words to look for, such as 'cat'.")
-        if before:
-            self.run(before)  # else a wrong id would look like the end of the list
-        found = self.ledger.states(limit, before=before, text=text, starred=starred)
+        last = before and self.run(before).id  # a wrong id would look like the end of the list
+        found = self.ledger.states(limit, before=last, text=str(text), starred=starred)
         return Runs(self._handle(state, existed=False) for state in found)
 
     def run(self, run_id: str) -> Run:

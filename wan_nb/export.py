@@ -179,15 +179,11 @@ def read_card(
                     return path
         what = f"{name!r} ({reference[:14]}…)"
         tried = f"; {', '.join(path.name for path in paths)} hold other bytes" if paths else ""
-        raise ConfigError(
-            f"the card needs {what}, which is not kept here{tried}: compare_from(card, files=['{name}'])."
-        )
+        raise ConfigError(f"the card needs {what}, which is not here{tried}: compare_from(card, files=['{name}']).")
 
     try:
         kinds: dict[str, Kind] = {f"sha256:{each['sha256']}": each["kind"] for each in given["inputs"]}
         name, votes = str(given["study"]["name"] or ""), given["study"]["votes"]
         return Design.from_record(given["definition"], found), name, votes
     except (KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(
-            f"this card is damaged ({error!r}); write it anew with study.to_json('card.json')."
-        ) from error
+        raise ConfigError(f"this card is damaged ({error!r}); write it anew: study.to_json('card.json').") from error

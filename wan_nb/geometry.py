@@ -47,7 +47,7 @@ class Size:
         for side in (self.width, self.height):
             if not isinstance(side, int) or isinstance(side, bool) or side < 1:
                 raise GeometryError(
-                    f"size {self.width!r}×{self.height!r} is not a size; both sides are whole numbers of at least 1."
+                    f"{self.width!r}×{self.height!r} is not a size; both sides are whole numbers from 1."
                 )
 
     @classmethod

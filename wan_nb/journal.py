@@ -118,9 +118,7 @@ class Journal:
                         self._db.execute("ROLLBACK")
                     raise
             except sqlite3.Error as error:
-                raise _trouble(
-                    error, f"{self.path} cannot be written ({error}); see to disk space and rights."
-                ) from error
+                raise _told(error, f"{self.path} cannot be written ({error}); see to disk space and rights.") from error
 
     # --- the log ------------------------------------------------------------------------------------------------
 
@@ -185,7 +183,7 @@ class Journal:
             with self._lock:
                 return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            raise _trouble(error, f"{self.path.name} cannot be read ({error}); open the session again.") from error
+            raise _told(error, f"{self.path.name} cannot be read ({error}); open the session again.") from error
 
     @property
     def version(self) -> tuple[int, int]:
@@ -199,7 +197,7 @@ class Journal:
             self._db.close()
 
 
-def _trouble(error: sqlite3.Error, text: str) -> LedgerError:
+def _told(error: sqlite3.Error, text: str) -> LedgerError:
     """Tell a journal that was closed with its session from one that cannot be used."""
     return LedgerError(CLOSED if "closed database" in str(error) else text)
 

@@ -313,9 +313,8 @@ def _missing(path: Path) -> str:
         return f"no such folder: {path.parent}; check the path (this kernel works in {Path.cwd()})"
     names = {entry.name: entry.stem.lower() for entry in islice(path.parent.iterdir(), 2000) if entry.is_file()}
     stems = get_close_matches(path.stem.lower(), set(names.values()), n=3)
-    near = [repr(name) for stem in stems for name in names if names[name] == stem][:3]
-    hint = f"did you mean {' or '.join(near)}?" if near else "check the name"
-    return f"no such file in {path.parent}; {hint}"
+    near = " or ".join([repr(name) for stem in stems for name in names if names[name] == stem][:3])
+    return f"no such file in {path.parent}; {f'did you mean {near}?' if near else 'check the name'}"
 
 
 def _load_pixels(source: object) -> Media | None:
