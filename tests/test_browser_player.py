@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 FRAME_S = 1 / 30
 VIDEOS = "[...document.querySelectorAll('video')]"
 PLAYING = f"{VIDEOS}.length === %d && {VIDEOS}.every(v => v.readyState >= 3 && !v.paused)"
-STANDING = f"{VIDEOS}.every(v => v.paused && !v.seeking)"
+STANDING = f"!document.querySelector('[data-moving]') && {VIDEOS}.every(v => v.paused && !v.seeking)"
 TIMES = f"{VIDEOS}.map(v => v.currentTime)"
 WATCH = """() => {
     const videos = [...document.querySelectorAll('video')];

@@ -469,15 +469,6 @@ def test_what_a_closed_session_gave_does_not_blame_the_journal(tmp_path: Path, p
             act()
 
 
-def test_a_run_that_is_listed_is_no_longer_told_as_one_that_existed(session: wan.Session, picture: Path) -> None:
-    """It was news when the same request was submitted again."""
-    request = wan.VideoRequest("wan2.2-i2v-flash", first_frame=picture, resolution="480P")
-    session.submit(request).wait(60)
-    assert "existing run" in repr(session.submit(request))
-    assert "existing run" not in repr(session.runs())
-    assert "existing run" in repr(session.submit(request))
-
-
 @pytest.mark.parametrize("task_id", ["", "  ", None, 5])
 def test_what_is_no_task_id_is_not_asked_for(session: wan.Session, task_id: object) -> None:
     with pytest.raises(ConfigError, match=r"is no task's id; session\.tasks\(\)"):

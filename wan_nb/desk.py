@@ -141,7 +141,7 @@ class Desk(Hinted):
             raise ConfigError(f"limit={limit!r} is no number of runs; give 0, 1, 2 … or None for all, words as text=….")
         last = before and self.run(before).id  # a wrong id would look like the end of the list
         found = self.ledger.states(limit, before=last, text=str(text), starred=starred)
-        return Runs(self._handle(state, existed=False) for state in found)
+        return Runs(self._handle(state) for state in found)
 
     def run(self, run_id: str) -> Run:
         """Return one run by its id.

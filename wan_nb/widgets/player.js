@@ -103,6 +103,7 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
   /** Set all videos to the frame that shows at a second; the newest wish wins. If they are to play, they run together from there. */
   function go(seconds) {
     target = seconds;
+    host.toggleAttribute("data-moving", true);
     moving ??= (async () => {
       for (const { video } of ready()) video.pause();
       while (target !== null) {
@@ -113,6 +114,7 @@ function createPlayer(host, { ask = () => {}, height = 260 } = {}) {
         if (target === wanted) target = null;
       }
       moving = null;
+      host.toggleAttribute("data-moving", false);
       show();
       if (!state.playing) return;
       for (const cell of ready()) if (!is_over(cell, now(master()))) play(cell.video);
